@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* account.h: who we are and who others are. */
+#ifndef PLAT_ACCOUNT_H
+#define PLAT_ACCOUNT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/error.h"
+
+bool plat_is_admin(void);    /* root, or an elevated administrator */
+uint32_t plat_user_id(void); /* effective */
+MOOR_NODISCARD moor_code plat_find_user(const char *name, uint32_t *uid, struct moor_error *err);
+MOOR_NODISCARD moor_code plat_find_group(const char *name, uint32_t *gid, struct moor_error *err);
+/* No core dumps, not traceable by the same user; call first thing in main(). */
+void plat_protect_process(void);
+
+#endif

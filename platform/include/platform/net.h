@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * net.h: sockets: making listeners, knowing callers, passing descriptors.
+ * A descriptor is an int on both systems (Winsock handles fit); -1 is none.
+ */
+#ifndef PLAT_NET_H
+#define PLAT_NET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/error.h"
+#include "base/span.h"
+#include "platform/file.h"
+
+/* address is a numeric IPv4 or IPv6 address; port 0 takes any. Non-blocking, close-on-exec, not
+ * shared with other processes, TCP_NODELAY inherited by what is accepted. */
+MOOR_NODISCARD moor_code plat_listen_tcp(const char *address, uint16_t port, int backlog, int *fd,
+                                         uint16_t *bound_port, struct moor_error *err);
+
+/* A Unix socket at path (at most 107 bytes). A left-over socket nobody listens on is replaced;
+ * a live one is EXISTS. mode is set before anybody can connect. */
+MOOR_NODISCARD moor_code plat_listen_unix(const char *path, uint32_t mode, int backlog, int *fd,
+                                          struct moor_error *err);
+void plat_net_close(int fd); /* -1 is fine */
+
+struct plat_peer {
+    bool local; /* Unix socket: pid, uid, gid are the kernel's word */
+    int64_t pid;
+    uint32_t uid, gid;
+    char address[64]; /* numeric, "" for Unix sockets */
+    uint16_t port;
+};
+MOOR_NODISCARD moor_code plat_peer_of(int fd, struct plat_peer *out, struct moor_error *err);
+
+/* The pair that joins a parent and its helper: messages keep their borders. */
+MOOR_NODISCARD moor_code plat_socket_pair(struct plat_file *a, struct plat_file *b,
+                                          struct moor_error *err);
+MOOR_NODISCARD moor_code plat_connect_unix(const char *path, struct plat_file *out,
+                                           struct moor_error *err);
+/* One message with at most one descriptor. receive: *got = 0 means the other side is gone;
+ * TRANSIENT means nothing is there yet. */
+MOOR_NODISCARD moor_code plat_message_send(const struct plat_file *s, struct moor_span bytes,
+                                           const struct plat_file *pass, struct moor_error *err);
+MOOR_NODISCARD moor_code plat_message_receive(const struct plat_file *s, void *p, size_t n,
+                                              size_t *got, struct plat_file *passed,
+                                              struct moor_error *err);
+int plat_file_fd(const struct plat_file *f); /* for run/loop.h watchers; stays owned by f */
+
+#endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * service.h: talking to the service manager. Every call does nothing when there is none.
+ */
+#ifndef PLAT_SERVICE_H
+#define PLAT_SERVICE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+void plat_service_ready(const char *status);
+void plat_service_status(const char *status);
+void plat_service_stopping(void);
+void plat_service_watchdog(void);        /* a sign of life */
+uint64_t plat_service_watchdog_ms(void); /* half the period asked for, 0 = none */
+
+/* A listening socket handed over by the service manager under this name; -1 when there is none.
+ * The caller owns the descriptor. */
+int plat_service_socket(const char *name);
+
+#endif
