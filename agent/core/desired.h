@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * desired.h: the desired-state document as docs/protocol/service.md has it. Unknown members are
+ * ignored; an item that breaks a rule is kept with its name and the reason, and never spoils its
+ * neighbours. Pure; any thread.
+ */
+#ifndef MOOR_CORE_DESIRED_H
+#define MOOR_CORE_DESIRED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/jsontab.h"
+#include "base/span.h"
+
+typedef enum moor_desired_state { MOOR_DESIRED_ENABLED, MOOR_DESIRED_UNINSTALL } moor_desired_state;
+
+struct moor_desired_package {
+    struct moor_str_list uris; /* https */
+    uint64_t size;
+    const char *sha256;           /* 64 lower-case hexadecimal digits */
+    struct moor_span signature;   /* detached CMS, DER; empty = none */
+    const char *signature_format; /* "cms"; NULL = none */
+};
+
+struct moor_desired_extension {
+    const char *name;
+    const char *bad; /* why the rest must not be used; NULL = fine */
+    const char *publisher, *type, *version;
+    int state; /* moor_desired_state */
+    uint64_t settings_seq_no;
+    const char *public_settings;      /* JSON object text; NULL = none */
+    const char *protected_settings;   /* base64 CMS; NULL = none */
+    const char *protected_thumbprint; /* NULL = none */
+    const char *force_update_tag;     /* NULL = none */
+    bool auto_upgrade_minor, enable_automatic_upgrade;
+    struct moor_str_list depends_on;
+    struct moor_desired_package package; /* absent (size 0) only for uninstall */
+};
+
+struct moor_desired_rule {
+    const char *id;  /* resource id of the data collection rule */
+    const char *bad; /* as above */
+    const char *name;
+    const char *immutable_id;
+    const char *endpoint;   /* base URL of the ingestion endpoint */
+    const char *properties; /* JSON object text */
+};
+
+struct moor_desired {
+    const char *revision;
+    struct moor_desired_extension *extensions;
+    size_t extension_count;
+    struct moor_desired_rule *rules;
+    size_t rule_count;
+    const char *tags; /* JSON object text; NULL = none */
+};
+
+/* Everything lands in the arena (allow 4 times the text). The whole document fails only when it
+ * is no JSON object or has no revision. */
+MOOR_NODISCARD moor_code moor_desired_parse(struct moor_span text, struct moor_desired *out,
+                                            struct moor_arena *arena, struct moor_error *err);
+
+#endif
