@@ -40,6 +40,7 @@ void moor_buf_drop(struct moor_buf *b); /* idempotent; zeroed memory is fine */
 MOOR_DEFINE_AUTO(moor_buf)
 
 void moor_buf_reset(struct moor_buf *b); /* empty again, flag cleared, memory kept */
+void moor_buf_fail(struct moor_buf *b);  /* as a failed append: for encoders of other modules */
 
 void moor_buf_add(struct moor_buf *b, const void *p, size_t n);
 void moor_buf_str(struct moor_buf *b, const char *s);

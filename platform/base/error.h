@@ -9,7 +9,8 @@
  * operation; nothing under platform/ logs.
  *
  * The struct is of fixed size and never allocates, so that it can report a lack of memory.
- * Thread-safe: touches nothing but its arguments. err may be NULL everywhere: the code is enough.
+ * Thread-safe. err may be NULL everywhere: the code is enough. So that moor_context(NULL) can
+ * still return the code, each thread remembers the code of its last moor_fail().
  */
 #ifndef MOOR_BASE_ERROR_H
 #define MOOR_BASE_ERROR_H

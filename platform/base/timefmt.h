@@ -19,6 +19,7 @@ struct moor_date {
     int weekday; /* 0 = Sunday */
 };
 
+/* Points outside 1970..9999 become the nearest that is inside, here and in the formatters. */
 void moor_date_from_ms(int64_t ms, struct moor_date *out);
 int64_t moor_date_to_ms(const struct moor_date *d); /* fields must be in range */
 
@@ -35,7 +36,8 @@ MOOR_NODISCARD moor_code moor_http_date_parse(struct moor_span s, int64_t *ms,
 void moor_buf_http_date(struct moor_buf *b, int64_t ms);
 
 /* ISO 8601 durations of weeks, days and smaller parts ("P1D", "PT12H30M", "PT0.5S"); years and
- * months are refused, since they have no length. */
+ * months are refused, since they have no length. Only seconds may have a fraction, which is cut
+ * to milliseconds. */
 MOOR_NODISCARD moor_code moor_duration_parse(struct moor_span s, uint64_t *ms,
                                              struct moor_error *err);
 
