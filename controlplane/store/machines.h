@@ -39,6 +39,9 @@ MOOR_NODISCARD moor_code moor_machine_by_resource(struct moor_store *s, const ch
 /* Marks it deleted and removes its keys, documents, extension rows and principal. */
 MOOR_NODISCARD moor_code moor_machine_delete(struct moor_store *s, const char *vm_id,
                                              int64_t now_ms, struct moor_error *err);
+/* Frees the vmId of a machine deleted more than 90 days ago, or of the same tenant. */
+MOOR_NODISCARD moor_code moor_machine_forget(struct moor_store *s, const char *vm_id,
+                                             struct moor_error *err);
 MOOR_NODISCARD moor_code moor_machine_set_settings_cert(struct moor_store *s, const char *vm_id,
                                                         const char *pem, struct moor_error *err);
 /* Raises desired_counter by one and tells the new value (may be NULL). */
