@@ -3,3 +3,13 @@
 foreach(name arena buf error secret sha256 span text timefmt)
     moor_test(unit/platform/base/${name}_test.c USES base)
 endforeach()
+
+
+foreach(name key cert)
+    moor_test(unit/platform/crypto/${name}_test.c USES crypto)
+endforeach()
+if(TARGET moor_posix)
+    foreach(name digest jws cms)
+        moor_test(unit/platform/crypto/${name}_test.c USES crypto posix)
+    endforeach()
+endif()
