@@ -47,7 +47,7 @@ void moor_buf_str(struct moor_buf *b, const char *s);
 void moor_buf_span(struct moor_buf *b, struct moor_span s);
 void moor_buf_char(struct moor_buf *b, char c);
 MOOR_PRINTF(2, 3) void moor_buf_fmt(struct moor_buf *b, const char *fmt, ...);
-void moor_buf_vfmt(struct moor_buf *b, const char *fmt, va_list ap);
+MOOR_PRINTF(2, 0) void moor_buf_vfmt(struct moor_buf *b, const char *fmt, va_list ap);
 
 /* Room for n more bytes at the end, to be filled by the caller and counted with moor_buf_grew().
  * NULL when the buffer has failed. */
