@@ -33,6 +33,22 @@ MOOR_NODISCARD moor_code moor_authz_new(const struct moor_authz_opts *opts, stru
 void moor_authz_free(struct moor_authz *a);
 MOOR_DEFINE_AUTOPTR(moor_authz)
 
+/* The public signing key as {"keys":[...]} (RFC 7517). */
+MOOR_NODISCARD moor_code moor_authz_jwks(const struct moor_authz *a, struct moor_buf *json,
+                                         struct moor_error *err);
+
+/* Which of the two faces of sign-in was used: it decides the token's issuer. */
+typedef enum moor_issuer { MOOR_ISSUER_ADFS, MOOR_ISSUER_TENANT } moor_issuer;
+const char *moor_authz_issuer(const struct moor_authz *a, moor_issuer which);
+
+/* A token for the principal. resource becomes aud as it is. Machines' tokens live 24 h +- 10 %,
+ * others 1 h. */
+MOOR_NODISCARD moor_code moor_authz_issue(const struct moor_authz *a,
+                                          const struct moor_principal_row *p, const char *resource,
+                                          moor_issuer issuer, int64_t now_ms,
+                                          struct moor_buf *token, uint32_t *expires_in_s,
+                                          struct moor_error *err);
+
 /* What a token may be for. A route names exactly one; NOBODY admits nobody. */
 typedef enum moor_audience {
     MOOR_AUD_NOBODY = 0,
