@@ -4,9 +4,12 @@
  *
  * moor_json_parse() scans the text before cJSON sees it and refuses what cJSON lets pass: bytes
  * behind the value, duplicate names, NUL (raw or as \u0000), invalid UTF-8, unpaired surrogates,
- * numbers outside a double's range or badly written (01, 1., +1), control characters in strings,
- * a byte order mark, and nesting over 64. Names are compared exactly, case included, unless a
- * function says otherwise.
+ * numbers outside a double's range or badly written (01, 1., +1) or of more than 63 characters,
+ * control characters in strings, a byte order mark, and nesting over 64. Names are compared
+ * exactly, case included, unless a function says otherwise.
+ *
+ * A number that a double cannot hold keeps its text: it is printed as it was read, and equals only
+ * a number written the same.
  *
  * A value belongs to its tree; free the root. Values are not shared between threads.
  * For documents of a known shape use the tables of jsontab.h instead of these accessors.
@@ -54,7 +57,7 @@ const struct moor_json *moor_json_path(const struct moor_json *v, const char *do
 const char *moor_json_str(const struct moor_json *v); /* NULL unless a string */
 const char *moor_json_get_str(const struct moor_json *obj, const char *name);
 bool moor_json_number(const struct moor_json *v, double *out);
-bool moor_json_int(const struct moor_json *v, int64_t *out); /* a whole number within +-2^53 */
+bool moor_json_int(const struct moor_json *v, int64_t *out); /* a whole number below +-2^53 */
 bool moor_json_bool(const struct moor_json *v, bool *out);
 bool moor_json_is_true(const struct moor_json *v);
 size_t moor_json_size(const struct moor_json *v); /* members or items */
@@ -72,7 +75,7 @@ bool moor_json_equal(const struct moor_json *a, const struct moor_json *b); /* m
 struct moor_json *moor_json_new_object(void);
 struct moor_json *moor_json_new_array(void);
 struct moor_json *moor_json_new_str(const char *s); /* NULL gives JSON null */
-struct moor_json *moor_json_new_int(int64_t n);     /* |n| <= 2^53, else asserts */
+struct moor_json *moor_json_new_int(int64_t n);     /* |n| < 2^53, else asserts */
 struct moor_json *moor_json_new_number(double n);   /* finite, else asserts */
 struct moor_json *moor_json_new_bool(bool b);
 struct moor_json *moor_json_new_null(void);
@@ -89,16 +92,18 @@ void moor_json_set_bool(struct moor_json *obj, const char *name, bool b);
 void moor_json_remove(struct moor_json *obj, const char *name);
 struct moor_json *moor_json_edit(struct moor_json *obj, const char *name); /* mutable member */
 
-/* RFC 7396: patch applied to target in place. */
+/* RFC 7396: patch applied to target in place; both are objects, else BADINPUT. After NOMEM the
+ * target is half patched: free it. */
 MOOR_NODISCARD moor_code moor_json_merge_patch(struct moor_json *target,
                                                const struct moor_json *patch,
                                                struct moor_error *err);
 
-/* Printing, compact, members in their order. */
+/* Printing, compact, members in their order. NULL and incomplete trees make the buffer fail. */
 void moor_buf_json(struct moor_buf *b, const struct moor_json *v);
 /* The same with sorted names: one text for equal values, for digests. */
 void moor_buf_json_canonical(struct moor_buf *b, const struct moor_json *v);
-void moor_buf_json_pretty(struct moor_buf *b, const struct moor_json *v); /* two blanks, LF */
+void moor_buf_json_pretty(struct moor_buf *b,
+                          const struct moor_json *v); /* two blanks; no LF at the end */
 /* A heap string; NOMEM when the tree is incomplete or the text passes max. */
 MOOR_NODISCARD moor_code moor_json_print(const struct moor_json *v, size_t max, char **out,
                                          struct moor_error *err);

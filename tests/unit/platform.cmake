@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Unit tests of platform/, one line each, by room.
-foreach(name arena buf error secret sha256 span text timefmt)
+foreach(name arena buf error json jsontab secret sha256 span text timefmt)
     moor_test(unit/platform/base/${name}_test.c USES base)
 endforeach()
 
