@@ -3,10 +3,11 @@
  * file.h: files, folders and descriptors, the way a privileged process may touch them.
  *
  * Paths are UTF-8 and absolute. Unless a function says otherwise every component is opened without
- * following links, so that nobody who can write a folder on the way can redirect the call; the
- * root folders of the system itself (plat_dirs) may be links. Every descriptor is close-on-exec
- * from birth. Errors name the path. Nothing here logs. Any thread; blocking: keep big files off
- * the loop.
+ * following links, so that nobody who can write a folder on the way can redirect the call. One of
+ * the first three components may be a link (/var/run, /lib, /var/lib/waagent on another disk) if
+ * the administrator owns it and alone can write the folders on the way. "." and ".." are refused.
+ * Every descriptor is close-on-exec from birth. Errors name the path. Nothing here logs. Any
+ * thread; blocking: keep big files off the loop.
  */
 #ifndef PLAT_FILE_H
 #define PLAT_FILE_H
@@ -59,8 +60,7 @@ MOOR_NODISCARD moor_code plat_read_all(const char *path, size_t max, struct moor
 MOOR_NODISCARD moor_code plat_write_atomic(const char *path, struct moor_span bytes,
                                            plat_access access, struct moor_error *err);
 
-/* Creates a new file that must not exist; owner uid/gid are set before any byte is visible when
- * gid is not -1. */
+/* Creates a new file that must not exist, open for reading and writing. */
 MOOR_NODISCARD moor_code plat_create_new(const char *path, plat_access access,
                                          struct plat_file *out, struct moor_error *err);
 
@@ -91,7 +91,8 @@ plat_stat_path(const char *path, struct plat_stat *out,
                struct moor_error *err); /* a link is described, not followed */
 bool plat_exists(const char *path);
 
-/* Folders. make_dirs creates what is missing; an existing last component must be a folder. */
+/* Folders. make_dirs creates what is missing, all of it with this access; what exists is left as
+ * it is and must be a folder. */
 MOOR_NODISCARD moor_code plat_make_dirs(const char *path, plat_access access,
                                         struct moor_error *err);
 /* Calls fn for every entry but . and .., in no order, until it returns false. A folder that does
@@ -100,7 +101,8 @@ typedef bool (*plat_dir_fn)(void *ctx, const char *name, const struct plat_stat 
 MOOR_NODISCARD moor_code plat_list_dir(const char *path, plat_dir_fn fn, void *ctx,
                                        struct moor_error *err);
 MOOR_NODISCARD moor_code plat_remove(const char *path, struct moor_error *err); /* missing is OK */
-/* Removes the folder and all below it, never through a link. Missing is OK. */
+/* Removes the folder and all below it, never through a link nor into another file system. Missing
+ * is OK. */
 MOOR_NODISCARD moor_code plat_remove_tree(const char *path, struct moor_error *err);
 MOOR_NODISCARD moor_code plat_rename(const char *from, const char *to, struct moor_error *err);
 MOOR_NODISCARD moor_code plat_sync_dir(const char *path, struct moor_error *err);

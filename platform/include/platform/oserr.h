@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * oserr.h: operating system errors as ours. One table per system maps the number to a code:
- * "no such file" NOTFOUND, "exists" EXISTS, "access" DENIED, "no memory" NOMEM, the rest IO.
+ * "no such file" NOTFOUND, "exists" and "address in use" EXISTS, "access", "read-only" and "a link"
+ * DENIED, "no memory" NOMEM, "not now" and "connection refused" TRANSIENT, "no such call"
+ * UNSUPPORTED, the rest IO.
  */
 #ifndef PLAT_OSERR_H
 #define PLAT_OSERR_H

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * process.h: starting programs. argv only: there is no shell and no search path. The child gets
- * the given environment and nothing else, its own session, default signal dispositions, and no
- * descriptor but those named here. Loop integration is in run/child.h.
+ * the given environment and nothing else, its own session, default signal dispositions, umask 022,
+ * and no descriptor but those named here. Loop integration is in run/child.h.
  */
 #ifndef PLAT_PROCESS_H
 #define PLAT_PROCESS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/attr.h"
@@ -25,13 +26,16 @@ struct plat_spawn {
 
 struct plat_process {
     int64_t pid;
-    int exit_fd_; /* private: readable when the process ended; -1 = none */
+    uint64_t start_; /* private: with pid, its identity */
+    int exit_fd_;    /* private to platform/: readable when the process ended; -1 = none */
+    bool ended_;
 };
 #define PLAT_PROCESS_INIT                                                                          \
     {                                                                                              \
-        0, -1                                                                                      \
+        .exit_fd_ = -1                                                                             \
     }
 
+/* A program that cannot be started (missing, not executable, no memory) is an error here. */
 MOOR_NODISCARD moor_code plat_spawn(const struct plat_spawn *how, struct plat_process *out,
                                     struct moor_error *err);
 
@@ -43,14 +47,14 @@ struct plat_exit {
 MOOR_NODISCARD moor_code plat_process_poll(struct plat_process *p, bool *ended,
                                            struct plat_exit *how, struct moor_error *err);
 /* Ends the process and everything in its session that is still there. */
-void plat_process_kill_tree(struct plat_process *p);
+void plat_process_kill_tree(const struct plat_process *p);
 void plat_process_drop(struct plat_process *p); /* forgets it; it goes on running */
 MOOR_DEFINE_AUTO(plat_process)
 
-/* Identity of a running process that survives pid reuse: pid and start time. */
+/* Identity of a running process that survives pid reuse and reboots: pid and start time. */
 struct plat_process_id {
     int64_t pid;
-    uint64_t start; /* opaque */
+    uint64_t start; /* opaque; below 2^53, so that JSON can carry it */
 };
 MOOR_NODISCARD moor_code plat_process_identify(int64_t pid, struct plat_process_id *out,
                                                struct moor_error *err); /* NOTFOUND when gone */

@@ -20,4 +20,8 @@ uint64_t plat_service_watchdog_ms(void); /* half the period asked for, 0 = none 
  * The caller owns the descriptor. */
 int plat_service_socket(const char *name);
 
+/* From now on a write to a pipe or socket whose other side is gone is an error of that call, not
+ * the end of the process. run/loop.h calls it. */
+void plat_service_quiet_pipes(void);
+
 #endif

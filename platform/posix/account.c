@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "platform/account.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "platform/oserr.h"
+
+/* Groups with thousands of members have long entries. */
+#define ENTRY_MAX ((size_t)1 << 20)
+
+bool plat_is_admin(void)
+{
+    return geteuid() == 0;
+}
+
+uint32_t plat_user_id(void)
+{
+    return geteuid();
+}
+
+/* One look-up into a buffer of n bytes; returns an errno, ENOENT when there is no such name. */
+typedef int (*lookup_fn)(const char *name, char *buf, size_t n, uint32_t *id);
+
+static int lookup_user(const char *name, char *buf, size_t n, uint32_t *id)
+{
+    struct passwd entry, *found = NULL;
+    int e = getpwnam_r(name, &entry, buf, n, &found);
+    if (!found)
+        return e ? e : ENOENT;
+    *id = found->pw_uid;
+    return 0;
+}
+
+static int lookup_group(const char *name, char *buf, size_t n, uint32_t *id)
+{
+    struct group entry, *found = NULL;
+    int e = getgrnam_r(name, &entry, buf, n, &found);
+    if (!found)
+        return e ? e : ENOENT;
+    *id = found->gr_gid;
+    return 0;
+}
+
+static moor_code find(lookup_fn lookup, const char *kind, const char *name, uint32_t *id,
+                      struct moor_error *err)
+{
+    for (size_t n = 1024; n <= ENTRY_MAX; n *= 4) {
+        MOOR_AUTOSTR buf = malloc(n);
+        if (!buf)
+            return moor_fail(err, MOOR_E_NOMEM, "%s %s: out of memory", kind, name);
+        int e = lookup(name, buf, n, id);
+        if (e == 0)
+            return MOOR_OK;
+        if (e == ENOENT)
+            return moor_fail(err, MOOR_E_NOTFOUND, "%s %s: does not exist", kind, name);
+        if (e != ERANGE && e != EINTR)
+            return plat_fail(err, e, "%s %s", kind, name);
+    }
+    return moor_fail(err, MOOR_E_NOMEM, "%s %s: entry is over %zu bytes", kind, name, ENTRY_MAX);
+}
+
+moor_code plat_find_user(const char *name, uint32_t *uid, struct moor_error *err)
+{
+    return find(lookup_user, "user", name, uid, err);
+}
+
+moor_code plat_find_group(const char *name, uint32_t *gid, struct moor_error *err)
+{
+    return find(lookup_group, "group", name, gid, err);
+}
+
+void plat_protect_process(void)
+{
+    const struct rlimit none = { 0, 0 };
+    (void)setrlimit(RLIMIT_CORE, &none);
+    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}

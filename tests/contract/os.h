@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* os.h: what contract tests need that platform/ does not offer. Failures abort the test. */
+#ifndef MOOR_CONTRACT_OS_H
+#define MOOR_CONTRACT_OS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A new empty folder, ours alone; removed with all below it when the program ends. */
+const char *os_temp_dir(void);
+/* os_temp_dir() + "/" + name, in memory that lives until the program ends. */
+const char *os_temp(const char *name);
+
+void os_write(const char *path, const char *text);
+/* The file's text, in memory that lives until the next call; NULL when it cannot be read. */
+const char *os_read(const char *path);
+void os_link(const char *target, const char *path);
+void os_pipe_node(const char *path);
+void os_mode(const char *path, unsigned mode);
+/* False when the test has no right to give files away. */
+bool os_give_away(const char *path);
+void os_setenv(const char *name, const char *value); /* NULL unsets */
+size_t os_open_descriptors(void);
+/* How many more there are than when os_temp_dir() was first called. */
+size_t os_new_descriptors(void);
+void os_sleep_ms(unsigned ms);
+/* Waits until the descriptor is readable, at most ms. */
+bool os_wait_readable(int fd, unsigned ms);
+/* From now on this process cannot make a file longer than bytes; 0 = no limit. */
+void os_limit_file_size(size_t bytes);
+/* Connects to 127.0.0.1 or ::1; -1 when refused. */
+int os_connect_tcp(const char *address, uint16_t port);
+
+#endif

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "os.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/attr.h"
+#include "base/span.h"
+#include "platform/file.h"
+
+static char temp[64];
+static size_t descriptors_at_start;
+
+static void remove_temp(void)
+{
+    struct moor_error err = MOOR_ERROR_INIT;
+    if (plat_remove_tree(temp, &err) != MOOR_OK)
+        printf("# %s\n", err.msg);
+}
+
+const char *os_temp_dir(void)
+{
+    if (!temp[0]) {
+        (void)snprintf(temp, sizeof(temp), "/tmp/moor-test-XXXXXX");
+        MOOR_ASSERT(mkdtemp(temp));
+        descriptors_at_start = os_open_descriptors();
+        MOOR_ASSERT(atexit(remove_temp) == 0);
+    }
+    return temp;
+}
+
+const char *os_temp(const char *name)
+{
+    static char *kept[256];
+    static size_t count;
+    char path[1024];
+    (void)snprintf(path, sizeof(path), "%s/%s", os_temp_dir(), name);
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(kept[i], path) == 0)
+            return kept[i];
+    MOOR_ASSERT(count < MOOR_COUNTOF(kept));
+    return kept[count++] = moor_strdup(path);
+}
+
+void os_write(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "we");
+    MOOR_ASSERT(f && fputs(text, f) >= 0 && fclose(f) == 0);
+}
+
+const char *os_read(const char *path)
+{
+    static char text[65536];
+    FILE *f = fopen(path, "re");
+    if (!f)
+        return NULL;
+    size_t n = fread(text, 1, sizeof(text) - 1, f);
+    (void)fclose(f);
+    text[n] = '\0';
+    return text;
+}
+
+void os_link(const char *target, const char *path)
+{
+    MOOR_ASSERT(symlink(target, path) == 0);
+}
+
+void os_pipe_node(const char *path)
+{
+    MOOR_ASSERT(mkfifo(path, 0600) == 0);
+}
+
+void os_mode(const char *path, unsigned mode)
+{
+    MOOR_ASSERT(chmod(path, mode) == 0);
+}
+
+bool os_give_away(const char *path)
+{
+    return chown(path, 65534, 65534) == 0;
+}
+
+void os_setenv(const char *name, const char *value)
+{
+    MOOR_ASSERT((value ? setenv(name, value, 1) : unsetenv(name)) == 0);
+}
+
+size_t os_open_descriptors(void)
+{
+    size_t n = 0;
+    DIR *d = opendir("/proc/self/fd");
+    MOOR_ASSERT(d);
+    while (readdir(d))
+        n++;
+    (void)closedir(d);
+    return n;
+}
+
+size_t os_new_descriptors(void)
+{
+    return os_open_descriptors() - descriptors_at_start;
+}
+
+void os_sleep_ms(unsigned ms)
+{
+    const struct timespec t = { ms / 1000, (long)(ms % 1000) * 1000000 };
+    (void)nanosleep(&t, NULL);
+}
+
+bool os_wait_readable(int fd, unsigned ms)
+{
+    struct pollfd p = { .fd = fd, .events = POLLIN };
+    return poll(&p, 1, (int)ms) == 1;
+}
+
+void os_limit_file_size(size_t bytes)
+{
+    struct rlimit r;
+    MOOR_ASSERT(getrlimit(RLIMIT_FSIZE, &r) == 0);
+    r.rlim_cur = bytes ? bytes : r.rlim_max;
+    MOOR_ASSERT(setrlimit(RLIMIT_FSIZE, &r) == 0);
+    struct sigaction ignore = { .sa_handler = SIG_IGN };
+    MOOR_ASSERT(sigaction(SIGXFSZ, &ignore, NULL) == 0);
+}
+
+int os_connect_tcp(const char *address, uint16_t port)
+{
+    struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(port) };
+    struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+    bool is_v4 = inet_pton(AF_INET, address, &v4.sin_addr) == 1;
+    MOOR_ASSERT(is_v4 || inet_pton(AF_INET6, address, &v6.sin6_addr) == 1);
+    int fd = socket(is_v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int r = is_v4 ? connect(fd, (const struct sockaddr *)&v4, sizeof(v4))
+                  : connect(fd, (const struct sockaddr *)&v6, sizeof(v6));
+    if (r == 0)
+        return fd;
+    (void)close(fd);
+    return -1;
+}
