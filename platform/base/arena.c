@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/arena.h"
 
+#include "base/secret.h"
+
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -21,6 +23,8 @@ void moor_arena_drop(struct moor_arena *a)
 {
     while (a->head) {
         struct moor_arena_block *next = a->head->next;
+        if (a->wipe)
+            moor_wipe(a->head->bytes, a->head->size);
         free(a->head);
         a->head = next;
     }

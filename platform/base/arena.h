@@ -3,11 +3,13 @@
  * arena.h: memory that is released all at once, with a limit on its sum.
  *
  * A decoded document lives in one arena: one drop whatever its shape, and a half-finished decode
- * leaks nothing. Secrets are never put in an arena; see secret.h. One owner, one thread.
+ * leaks nothing. Secrets belong in secret.h; what decodes a document with secrets in it uses
+ * MOOR_ARENA_SECRET, which is overwritten before it is freed. One owner, one thread.
  */
 #ifndef MOOR_BASE_ARENA_H
 #define MOOR_BASE_ARENA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/attr.h"
@@ -18,8 +20,13 @@ struct moor_arena {
     struct moor_arena_block *head;
     size_t used; /* bytes handed out */
     size_t max;
+    bool wipe;
 };
 
+#define MOOR_ARENA_SECRET(limit)                                                                   \
+    {                                                                                              \
+        .max = (limit), .wipe = true                                                               \
+    }
 #define MOOR_ARENA(limit)                                                                          \
     {                                                                                              \
         .max = (limit)                                                                             \
