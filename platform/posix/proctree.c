@@ -102,6 +102,8 @@ uint64_t posix_proc_stamp(uint64_t start)
 moor_code plat_process_identify(int64_t pid, struct plat_process_id *out, struct moor_error *err)
 {
     struct posix_proc p;
+    if (pid == 0)
+        pid = getpid();
     if (pid <= 0 || pid > INT32_MAX || !posix_proc_read((pid_t)pid, &p) || p.zombie)
         return moor_fail(err, MOOR_E_NOTFOUND, "process %lld: is not running", (long long)pid);
     *out = (struct plat_process_id){ pid, posix_proc_stamp(p.start) };

@@ -56,6 +56,7 @@ struct plat_process_id {
     int64_t pid;
     uint64_t start; /* opaque; below 2^53, so that JSON can carry it */
 };
+/* pid 0 is this process. */
 MOOR_NODISCARD moor_code plat_process_identify(int64_t pid, struct plat_process_id *out,
                                                struct moor_error *err); /* NOTFOUND when gone */
 bool plat_process_alive(const struct plat_process_id *id);
