@@ -25,10 +25,6 @@ target_compile_options(moor_flags INTERFACE
     $<$<C_COMPILER_ID:GNU>:-Wduplicated-cond>
     $<$<BOOL:${MOOR_WERROR}>:-Werror>)
 
-# Calls that no file may make do not compile; see the header.
-target_compile_options(moor_flags INTERFACE
-    "SHELL:-include \"${CMAKE_SOURCE_DIR}/platform/base/banned.h\"")
-
 # One source path in every binary, whatever the build directory is called.
 target_compile_options(moor_flags INTERFACE "-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=")
 

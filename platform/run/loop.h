@@ -20,7 +20,6 @@
 
 struct moor_loop;
 struct event_base;
-struct evdns_base;
 
 MOOR_NODISCARD moor_code moor_loop_new(struct moor_loop **out, struct moor_error *err);
 void moor_loop_free(struct moor_loop *l); /* posted functions that did not run are dropped */
@@ -30,12 +29,16 @@ MOOR_DEFINE_AUTOPTR(moor_loop)
 MOOR_NODISCARD moor_code moor_loop_run(struct moor_loop *l, struct moor_error *err);
 /* Runs one turn, waiting at most until the next event; for tests. */
 void moor_loop_turn(struct moor_loop *l);
+/* Runs what is due now, without waiting; *next_ms is when, on the monotonic clock, the next timer
+ * is due (UINT64_MAX = none). For simulations on virtual time (tests/fakes). */
+void moor_loop_poll(struct moor_loop *l, uint64_t *next_ms);
 void moor_loop_stop(struct moor_loop *l);
 
 /* Any thread: fn(ctx) runs on the loop, once, in the order of posts. Aborts when out of memory. */
 void moor_loop_post(struct moor_loop *l, void (*fn)(void *ctx), void *ctx);
 
-/* Timers fire once, not before delay_ms from now on the monotonic clock; arm again for the next. */
+/* Timers fire once, not before delay_ms from now on the monotonic clock; arm again for the next.
+ * Every timer, watch, pool and child is freed before its loop. */
 struct moor_timer;
 MOOR_NODISCARD moor_code moor_timer_new(struct moor_loop *l, void (*fn)(void *ctx), void *ctx,
                                         struct moor_timer **out, struct moor_error *err);
@@ -53,7 +56,8 @@ void moor_watch_pause(struct moor_watch *w, bool paused);
 void moor_watch_free(struct moor_watch *w); /* does not close fd */
 MOOR_DEFINE_AUTOPTR(moor_watch)
 
-/* SIGTERM, SIGINT (and service stop on Windows) call fn on the loop; SIGPIPE is ignored. */
+/* SIGTERM, SIGINT (and service stop on Windows) call fn on the loop. Ended by moor_loop_free();
+ * a second call replaces fn, NULL = ignore them. SIGPIPE is ignored from moor_loop_new() on. */
 MOOR_NODISCARD moor_code moor_loop_on_stop(struct moor_loop *l, void (*fn)(void *ctx), void *ctx,
                                            struct moor_error *err);
 /* SIGHUP: reload. */
