@@ -156,6 +156,8 @@ def layers(tree):
             if mark == "<":
                 continue
             if "/" not in header:
+                if f"{room}/{header}" in tree.files:
+                    continue  # a private header beside it
                 yield f"{name}:{line}: say the folder: \"{room.split('/')[1]}/{header}\""
             elif header.split("/")[0] not in LAYERS[room]:
                 yield f"{name}:{line}: {room} may not include {header}"
@@ -260,7 +262,8 @@ def complexity(tree):
 def file_size(tree):
     """No file over 1000 lines, no header over 150."""
     for name in tree.sources(".c", ".h", ".py", ".cmake", "CMakeLists.txt"):
-        limit = MAX_HEADER if name.endswith(".h") else MAX_FILE
+        header = name.endswith(".h") and not name.startswith("tests/")
+        limit = MAX_HEADER if header else MAX_FILE
         lines = tree.text(name).count("\n")
         if lines > limit:
             yield f"{name}: {lines} lines, at most {limit}"
@@ -375,10 +378,11 @@ def foreign_words(tree):
                 yield f"{name}:{number}: a path of somebody's machine"
             if later.search(line) and name.endswith((".c", ".h", ".py", ".cmake")):
                 yield f"{name}:{number}: postponed work; do it or open an issue"
-            for host in re.findall(r"https?://([A-Za-z0-9.-]+\.[a-z]{2,})\b", line):
+            lock = name.endswith("package-lock.json")
+            for host in () if lock else re.findall(r"https?://([A-Za-z0-9.-]+\.[a-z]{2,})\b", line):
                 if not HOSTS.search(host.lower()):
                     yield f"{name}:{number}: the host {host} is not in the list of tests/lint"
-            if name.endswith("package-lock.json") and '"resolved"' in line:
+            if lock and '"resolved"' in line:
                 yield f"{name}:{number}: a lock names no registry"
 
 

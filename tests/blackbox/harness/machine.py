@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A machine of a test's own: a private MOORING_ROOT with the agent's roles."""
 import json
-import os
 import pathlib
 import urllib.parse
 
@@ -13,11 +12,11 @@ CLOUD = "TestCloud"
 
 
 class Machine:
-    def __init__(self, workspace, name="machine"):
+    def __init__(self, workspace, name="machine", port=0):
         self.workspace, self.name = workspace, name
         self.root = workspace.path / name
         self.root.mkdir(mode=0o755)
-        self.env = workspace.environment(MOORING_ROOT=self.root, MOORING_HIMDS_PORT=0)
+        self.env = workspace.environment(MOORING_ROOT=self.root, MOORING_HIMDS_PORT=port)
         self.arguments = {}  # role -> more arguments, such as {"identity": ["--sdk-paths"]}
         self.roles = {role: Process(workspace, f"{name}-{role}", [], self.env) for role in ROLES}
 
@@ -144,7 +143,3 @@ class Machine:
         """A request on roles.sock."""
         return web.request(method, f"http://localhost{path}", body,
                            unix=self.path("/run/mooring/roles.sock"), **options)
-
-
-def is_root():
-    return os.geteuid() == 0

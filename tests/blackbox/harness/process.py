@@ -47,6 +47,7 @@ class Workspace:
         self.path = pathlib.Path(path)
         self.logs = self.path / "log"
         self.logs.mkdir(parents=True, exist_ok=True)
+        self.extra = {}  # variables for every program
 
     def environment(self, **extra):
         """The environment for a program under test: the caller's own, less whatever would lead it
@@ -59,7 +60,7 @@ class Workspace:
         env["UBSAN_OPTIONS"] = "print_stacktrace=1"
         env["TSAN_OPTIONS"] = report
         env["LC_ALL"] = "C.UTF-8"
-        env.update({k: str(v) for k, v in extra.items()})
+        env.update({k: str(v) for k, v in {**self.extra, **extra}.items()})
         return env
 
     def sanitizer_reports(self):
