@@ -85,12 +85,19 @@ struct moor_endpoint {
     }
 void moor_call_dispatch(void *app, struct moor_http_exchange *ex);
 
+/* The server's hooks: headers for every answer, the body of its own refusals. */
+void moor_app_finish(void *app, struct moor_http_exchange *ex);
+void moor_app_refusal(void *app, int status, const char *code, const char *message,
+                      struct moor_buf *body);
+void moor_error_body(struct moor_buf *b, const char *code, const char *message);
+
 /* api/routes.c: all tables in one, freed by the caller of moor_http_server_free. */
 MOOR_NODISCARD moor_code moor_routes_all(struct moor_http_route **routes, size_t *count,
                                          struct moor_error *err);
 
-/* Answers. An error maps code to status when service_code is empty: BADINPUT 400, NOTFOUND 404,
- * EXISTS 409, DENIED 403, THROTTLED 429, TRANSIENT 503, else 500 (logged, text withheld). */
+/* Answers. An error's http and service_code are used when set, else its code decides: BADINPUT 400,
+ * NOTFOUND 404, EXISTS 409, DENIED 403, THROTTLED 429, TRANSIENT 503, else 500 (logged, text
+ * withheld). */
 void moor_call_json(struct moor_call *c, int status, const struct moor_json *body);
 void moor_call_empty(struct moor_call *c, int status);
 MOOR_PRINTF(4, 5)
@@ -100,7 +107,7 @@ void moor_call_fail(struct moor_call *c, const struct moor_error *err);
 MOOR_NODISCARD struct moor_json *moor_call_body(struct moor_call *c);
 /* The right to an action on a scope, or answers 403 AuthorizationFailed and returns false. */
 MOOR_NODISCARD bool moor_call_may(struct moor_call *c, const char *action, const char *scope);
-/* Arena copies: id of the ARM resource the path names ("" segments gone), and any text. */
+/* A text in the call's arena; "" when it is full. */
 MOOR_PRINTF(2, 3) const char *moor_call_fmt(struct moor_call *c, const char *fmt, ...);
 
 #endif

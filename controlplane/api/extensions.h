@@ -12,8 +12,10 @@
 struct moor_extension_report {
     const char *name;
     uint64_t settings_seq;          /* settingsSeqNo it speaks of */
-    const char *provisioning_state; /* Creating, Updating, Deleting, Succeeded, Failed, Deleted */
+    const char *provisioning_state; /* Creating, Updating, Deleting, Succeeded, Failed, Canceled,
+                                       Deleted */
     const char *installed_version;  /* "" = not installed */
+    const char *error_code;         /* of a failure: "HandlerCommandFailed"; becomes error.code */
     const char *status_code;        /* "0", or the handler's number or name */
     const char *status_level;       /* "Information", "Warning", "Error" */
     const char *status_message;     /* shown to the administrator */

@@ -167,6 +167,12 @@ moor_code moor_machine_key_set(struct moor_store *s, const char *vm_id, const ch
         NULL, err);
 }
 
+moor_code moor_machine_keys_end(struct moor_store *s, const char *vm_id, struct moor_error *err)
+{
+    return moor_db_run(s, "DELETE FROM machine_keys WHERE vm_id = $1",
+                       MOOR_VALS(moor_val_text(vm_id)), NULL, err);
+}
+
 moor_code moor_machine_doc_put(struct moor_store *s, const char *vm_id, const char *kind,
                                const char *json, int64_t now_ms, struct moor_error *err)
 {

@@ -75,6 +75,10 @@ MOOR_NODISCARD moor_code moor_machine_key_set(struct moor_store *s, const char *
                                               const char *public_key, moor_key_state state,
                                               int64_t now_ms, struct moor_error *err);
 
+/* Removes all keys of the machine: what follows is a new beginning. */
+MOOR_NODISCARD moor_code moor_machine_keys_end(struct moor_store *s, const char *vm_id,
+                                               struct moor_error *err);
+
 /*
  * Documents: one JSON text per machine and kind, replaced as a whole. Kinds are names of the
  * engine's choice ("properties", "report", "heartbeat", ...). The hot heartbeat state lives in the

@@ -206,3 +206,15 @@ moor_code moor_role_assignments_of(struct moor_store *s, const char *principal_i
         *out = (struct moor_role_assignments){ all.items, all.count };
     return c;
 }
+
+moor_code moor_role_unassign_below(struct moor_store *s, const char *scope, struct moor_error *err)
+{
+    struct moor_key_text key;
+    moor_code c = moor_db_key(scope, &key, err);
+    if (c)
+        return c;
+    return moor_db_run(s,
+                       "DELETE FROM role_assignments WHERE lower(scope) = $1"
+                       " OR (lower(scope) >= $1 || '/' AND lower(scope) < $1 || '0')",
+                       MOOR_VALS(moor_val_text(key.s)), NULL, err);
+}

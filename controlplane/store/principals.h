@@ -106,5 +106,8 @@ MOOR_NODISCARD moor_code moor_role_assignments_of(struct moor_store *s, const ch
                                                   struct moor_arena *arena,
                                                   struct moor_role_assignments *out,
                                                   struct moor_error *err);
+/* Removes every assignment at or below the scope: its resource is gone. */
+MOOR_NODISCARD moor_code moor_role_unassign_below(struct moor_store *s, const char *scope,
+                                                  struct moor_error *err);
 
 #endif

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a report does to machines/extensions. */
+#include <string.h>
+
+#include "api/extensions.h"
+#include "api/protect.h"
+#include "base/timefmt.h"
+#include "platform/clock.h"
+#include "store/operations.h"
+#include "store/resources.h"
+
+static const char *instance_view(const struct moor_extension *e,
+                                 const struct moor_extension_report *r, struct moor_arena *arena)
+{
+    char time[MOOR_RFC3339_LEN + 1];
+    MOOR_AUTO(moor_buf) b = MOOR_BUF(64u << 10);
+    MOOR_AUTOPTR(moor_json) o = moor_json_new_object();
+    moor_json_set_str(o, "name", e->name);
+    moor_json_set_str(o, "type", e->type);
+    moor_json_set_str(o, "typeHandlerVersion", r->installed_version);
+    struct moor_json *s = moor_json_set(o, "status", moor_json_new_object());
+    moor_json_set_str(s, "code", r->status_code);
+    moor_json_set_str(s, "level", r->status_level);
+    moor_json_set_str(s, "displayStatus", r->provisioning_state);
+    moor_json_set_str(s, "message", r->status_message);
+    moor_rfc3339_format(r->observed_ms, time);
+    moor_json_set_str(s, "time", time);
+    moor_buf_json(&b, o);
+    return b.failed ? NULL : moor_arena_str(arena, moor_buf_view(&b));
+}
+
+static bool is_final(const char *state)
+{
+    return moor_streq(state, "Succeeded") || moor_streq(state, "Failed") ||
+           moor_streq(state, "Canceled");
+}
+
+/* Gone from the machine: rows go, and the removal that was asked for has succeeded. */
+static moor_code forget(struct moor_store *s, const struct moor_extension *e, int64_t now_ms,
+                        struct moor_error *err)
+{
+    moor_code c = moor_operation_end(s, e->resource_id, MOOR_OP_SUCCEEDED, "", "", now_ms, err);
+    if (!c)
+        c = moor_extension_delete(s, e->resource_id, err);
+    return c ? c : moor_resource_delete(s, e->resource_id, NULL, err);
+}
+
+static moor_code set_state(struct moor_store *s, const struct moor_extension *e, const char *state,
+                           struct moor_arena *arena, struct moor_error *err)
+{
+    struct moor_resource r;
+    moor_code c = moor_resource_get(s, e->resource_id, arena, &r, err);
+    if (c)
+        return c;
+    r.properties = moor_arena_fmt(arena, "{\"provisioningState\":\"%s\"}", state);
+    if (!r.properties)
+        return moor_fail(err, MOOR_E_NOMEM, "%s: over the limit on memory", e->resource_id);
+    return moor_resource_put(s, &r, err);
+}
+
+static moor_code end_operation(struct moor_store *s, const struct moor_extension *e,
+                               const struct moor_extension_report *r, int64_t now_ms,
+                               struct moor_error *err)
+{
+    bool good = moor_streq(r->provisioning_state, "Succeeded");
+    moor_op_status status = good                                          ? MOOR_OP_SUCCEEDED
+                            : moor_streq(r->provisioning_state, "Failed") ? MOOR_OP_FAILED
+                                                                          : MOOR_OP_CANCELED;
+    return moor_operation_end(s, e->resource_id, status, good ? "" : r->error_code,
+                              good ? "" : r->status_message, now_ms, err);
+}
+
+static moor_code find(struct moor_store *s, const struct moor_machine *m, const char *name,
+                      struct moor_arena *arena, struct moor_extension *out, struct moor_error *err)
+{
+    struct moor_extension_list all = { NULL, 0 };
+    moor_code c = moor_extension_list(s, m->vm_id, arena, &all, err);
+    for (size_t i = 0; !c && i < all.count; i++)
+        if (moor_strcasecmp(all.items[i].name, name) == 0) {
+            *out = all.items[i];
+            return MOOR_OK;
+        }
+    return c ? c : moor_fail(err, MOOR_E_NOTFOUND, "extension %s: not found", name);
+}
+
+moor_code moor_extension_settle(struct moor_app *app, const struct moor_machine *m,
+                                const struct moor_extension_report *r, struct moor_arena *arena,
+                                struct moor_error *err)
+{
+    struct moor_store *s = app->store;
+    struct moor_extension e;
+    int64_t now_ms = plat_utc_ms();
+    moor_code c = find(s, m, r->name, arena, &e, err);
+    if (c)
+        return c;
+    if (moor_streq(r->provisioning_state, "Deleted"))
+        return e.uninstall ? forget(s, &e, now_ms, err) : MOOR_OK;
+    e.reported = instance_view(&e, r, arena);
+    if (!e.reported)
+        return moor_fail(err, MOOR_E_NOMEM, "%s: status too long", e.resource_id);
+    c = moor_extension_put(s, &e, err);
+    bool current = r->settings_seq == e.settings_seq;
+    /* A final state about a removal can only be its failure: success is "Deleted". */
+    if (c || !current || !is_final(r->provisioning_state) ||
+        (e.uninstall && moor_streq(r->provisioning_state, "Succeeded")))
+        return c;
+    c = set_state(s, &e, r->provisioning_state, arena, err);
+    return c ? c : end_operation(s, &e, r, now_ms, err);
+}
+
+moor_code moor_extension_protect_all(struct moor_app *app, const struct moor_machine *m,
+                                     struct moor_arena *arena, struct moor_error *err)
+{
+    struct moor_extension_list all = { NULL, 0 };
+    bool any = false;
+    moor_code c = moor_extension_list(app->store, m->vm_id, arena, &all, err);
+    for (size_t i = 0; !c && i < all.count; i++) {
+        bool changed = false;
+        c = moor_protect_encrypt(app, m, arena, &all.items[i], &changed, err);
+        if (!c && changed)
+            c = moor_extension_put(app->store, &all.items[i], err);
+        any |= changed;
+    }
+    return c || !any ? c : moor_machine_touch_desired(app->store, m->vm_id, NULL, err);
+}
