@@ -2,6 +2,9 @@
 /*
  * live.h: the hot state of machines: heartbeats in memory, written behind, and who waits for a
  * change. api/ reads a machine's status here and tells it what changed.
+ *
+ * What is lost when the process dies before it wrote (a few seconds of heartbeats) can only delay
+ * a verdict or ask an agent for its properties or report once more.
  */
 #ifndef MOOR_ENGINE_LIVE_H
 #define MOOR_ENGINE_LIVE_H
@@ -10,6 +13,7 @@
 
 #include "base/attr.h"
 #include "base/error.h"
+#include "engine/beats.h"
 #include "run/loop.h"
 #include "store/machines.h"
 #include "store/store.h"
@@ -19,21 +23,62 @@ struct moor_live;
 /* Reads all heartbeat documents. loop may be NULL in tests: then nothing is written behind. */
 MOOR_NODISCARD moor_code moor_live_new(struct moor_loop *loop, struct moor_store *store,
                                        struct moor_live **out, struct moor_error *err);
-void moor_live_free(struct moor_live *l); /* writes what is pending */
+void moor_live_free(struct moor_live *l); /* writes what is pending; no waiter may be left */
 MOOR_DEFINE_AUTOPTR(moor_live)
 
 struct moor_live_status {
     const char *status;        /* Connected, Disconnected, Expired, AwaitingConnection, Error */
     const char *status_reason; /* "Cloned", "" */
     const char *agent_version; /* "" = unknown; these live until the next call into live */
+    const char *error_details; /* JSON array of what the agent complains about */
     int64_t last_change_ms;    /* lastStatusChange, 0 = none */
     int64_t last_heartbeat_ms; /* 0 = never */
 };
 void moor_live_status(struct moor_live *l, const char *vm_id, int64_t now_ms,
                       struct moor_live_status *out);
-/* The desired state of the machine changed (after the commit): wakes its waiter. */
+
+/* One heartbeat, already checked (docs/protocol/service.md 3.3). */
+struct moor_live_beat {
+    struct moor_beat beat;
+    const char *agent_version;
+    bool error;
+    const char *error_details; /* JSON array */
+    const char *properties_hash, *report_hash;
+};
+struct moor_live_answer {
+    moor_beat_verdict verdict;
+    bool send_properties, send_report;
+    uint32_t wait_seconds; /* 0 = there is no room for one more waiter */
+};
+MOOR_NODISCARD moor_code moor_live_take(struct moor_live *l, const char *vm_id,
+                                        const struct moor_live_beat *beat, int64_t now_ms,
+                                        struct moor_live_answer *out, struct moor_error *err);
+#define MOOR_HEARTBEAT_SECONDS 300u
+
+/* What was stored for good: its hash is expected in the next heartbeats. */
+void moor_live_properties_stored(struct moor_live *l, const char *vm_id, const char *hash,
+                                 const char *agent_version);
+void moor_live_report_stored(struct moor_live *l, const char *vm_id, const char *hash);
+void moor_live_certificate_issued(struct moor_live *l, const char *vm_id, int64_t end_ms);
+bool moor_live_forked(struct moor_live *l, const char *vm_id, int64_t now_ms);
+/* The fingerprint is the registered one's, or none is registered yet. */
+bool moor_live_fingerprint_fits(struct moor_live *l, const char *vm_id,
+                                const struct moor_fingerprint *f);
+
+/* The desired state of the machine changed (after the commit): wakes its waiter, at most 500 a
+ * second, the others as soon as it is their turn. */
 void moor_live_changed(struct moor_live *l, const char *vm_id, uint64_t desired_counter);
 /* The machine was deleted: forgets it, ends its waiter. */
 void moor_live_forget(struct moor_live *l, const char *vm_id);
+
+/* Waiting. fn runs once, later, unless the waiter is cancelled: changed is false when the time is
+ * over or a second waiter of the same machine took the place. THROTTLED beyond max_waiters. */
+struct moor_live_waiter;
+typedef void (*moor_live_fn)(void *ctx, bool changed);
+MOOR_NODISCARD moor_code moor_live_wait(struct moor_live *l, const char *vm_id, uint32_t seconds,
+                                        moor_live_fn fn, void *ctx, struct moor_live_waiter **out,
+                                        struct moor_error *err);
+void moor_live_wait_cancel(struct moor_live_waiter *w);
+void moor_live_max_waiters(struct moor_live *l, uint32_t max); /* default 10,000 */
 
 #endif
