@@ -32,6 +32,16 @@ void plat_file_move(struct plat_file *to, struct plat_file *from)
     from->fd_ = -1;
 }
 
+moor_code plat_file_dup(const struct plat_file *f, struct plat_file *out, struct moor_error *err)
+{
+    int fd = fcntl(f->fd_, F_DUPFD_CLOEXEC, 3);
+    if (fd < 0)
+        return plat_fail(err, errno, "duplicate of a descriptor");
+    plat_file_drop(out);
+    out->fd_ = fd;
+    return MOOR_OK;
+}
+
 /*
  * Opens name in folder at, which must be a regular file. The type is looked at before, since
  * opening a device or a pipe can have effects, and again afterwards, since the name may have been

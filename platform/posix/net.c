@@ -21,6 +21,16 @@ void plat_net_close(int fd)
         (void)close(fd);
 }
 
+void plat_net_finish(int fd)
+{
+    (void)shutdown(fd, SHUT_WR);
+}
+
+int plat_net_socket(int family, int type, int protocol)
+{
+    return socket(family, type | SOCK_CLOEXEC, protocol);
+}
+
 union address {
     struct sockaddr any;
     struct sockaddr_in v4;
@@ -52,6 +62,40 @@ static uint16_t port_of(const union address *a)
     if (a->any.sa_family == AF_INET)
         return ntohs(a->v4.sin_port);
     return a->any.sa_family == AF_INET6 ? ntohs(a->v6.sin6_port) : 0;
+}
+
+static bool public_v4(const unsigned char ip[4])
+{
+    return ip[0] != 0 && ip[0] != 127 && ip[0] < 224 && !(ip[0] == 169 && ip[1] == 254);
+}
+
+static bool public_v6(const unsigned char ip[16])
+{
+    static const struct {
+        unsigned char bytes[12];
+        size_t length;
+        size_t v4_at; /* where an IPv4 address stands behind it */
+    } wraps[] = {
+        { { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff }, 12, 12 }, /* mapped */
+        { { 0 }, 12, 12 },                                        /* compatible; also :: and ::1 */
+        { { 0x00, 0x64, 0xff, 0x9b }, 12, 12 },                   /* NAT64 */
+        { { 0x20, 0x02 }, 2, 2 },                                 /* 6to4 */
+    };
+    for (size_t i = 0; i < sizeof(wraps) / sizeof(wraps[0]); i++)
+        if (memcmp(ip, wraps[i].bytes, wraps[i].length) == 0)
+            return public_v4(ip + wraps[i].v4_at);
+    return ip[0] != 0xff && !(ip[0] == 0xfe && (ip[1] & 0xc0) == 0x80);
+}
+
+bool plat_net_is_public(const void *sockaddr, size_t n)
+{
+    union address a;
+    memset(&a, 0, sizeof(a));
+    memcpy(&a, sockaddr, n < sizeof(a) ? n : sizeof(a));
+    if (a.any.sa_family == AF_INET && n >= sizeof(a.v4))
+        return public_v4((const unsigned char *)&a.v4.sin_addr);
+    return a.any.sa_family == AF_INET6 && n >= sizeof(a.v6) &&
+           public_v6((const unsigned char *)&a.v6.sin6_addr);
 }
 
 static bool switch_on(int fd, int level, int option)

@@ -228,7 +228,22 @@ static void no_call_leaves_a_descriptor_open(void)
     CHECK_INT(os_new_descriptors(), 0);
 }
 
-CHECK_MAIN(CHECK_TEST(written_file_reads_back_with_its_mode),
+static void duplicate_outlives_the_first_descriptor(void)
+{
+    MOOR_AUTO(plat_file) f = PLAT_FILE_INIT;
+    MOOR_AUTO(plat_file) same = PLAT_FILE_INIT;
+    CHECK_INT(plat_create_new(os_temp("doubled"), PLAT_OWNER_ONLY, &f, &err), MOOR_OK);
+    CHECK_INT(plat_file_dup(&f, &same, &err), MOOR_OK);
+    plat_file_drop(&f);
+    CHECK_INT(plat_append(&same, MOOR_SPAN_LIT("kept"), &err), MOOR_OK);
+    CHECK_STR(os_read(os_temp("doubled")), "kept");
+    plat_file_drop(&same);
+    CHECK(plat_file_dup(&f, &same, &err) != MOOR_OK);
+    CHECK(!plat_file_is_open(&same));
+}
+
+CHECK_MAIN(CHECK_TEST(duplicate_outlives_the_first_descriptor),
+           CHECK_TEST(written_file_reads_back_with_its_mode),
            CHECK_TEST(file_over_the_limit_is_refused_by_name), CHECK_TEST(large_file_is_read_whole),
            CHECK_TEST(missing_file_is_not_found_and_named),
            CHECK_TEST(link_in_any_component_is_refused),

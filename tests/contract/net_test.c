@@ -129,7 +129,70 @@ static void descriptor_goes_with_a_message(void)
     CHECK_INT(os_open_descriptors(), open);
 }
 
-CHECK_MAIN(CHECK_TEST(any_port_is_taken_and_told), CHECK_TEST(names_are_no_addresses),
+static void local_addresses_are_not_public(void)
+{
+    static const struct {
+        const char *address;
+        bool is_public;
+    } rows[] = {
+        { "93.184.216.34", true },
+        { "10.0.0.1", true },
+        { "192.168.1.1", true },
+        { "126.255.255.255", true },
+        { "128.0.0.1", true },
+        { "223.255.255.255", true },
+        { "169.253.0.1", true },
+        { "0.0.0.0", false },
+        { "0.1.2.3", false },
+        { "127.0.0.1", false },
+        { "127.255.255.255", false },
+        { "169.254.169.254", false },
+        { "224.0.0.1", false },
+        { "239.255.255.250", false },
+        { "255.255.255.255", false },
+        { "2606:2800:220:1::1", true },
+        { "fd00::1", true },
+        { "::", false },
+        { "::1", false },
+        { "fe80::1", false },
+        { "febf::1", false },
+        { "fec0::1", true },
+        { "ff02::1", false },
+        { "::ffff:127.0.0.1", false },
+        { "::ffff:93.184.216.34", true },
+        { "::127.0.0.1", false },
+        { "64:ff9b::169.254.169.254", false },
+        { "64:ff9b::93.184.216.34", true },
+        { "2002:7f00:1::", false },
+        { "2002:5db8:d822::", true },
+    };
+    for (size_t i = 0; i < MOOR_COUNTOF(rows); i++) {
+        size_t n;
+        const void *a = os_address(rows[i].address, &n);
+        if (!CHECK(plat_net_is_public(a, n) == rows[i].is_public))
+            printf("# %s\n", rows[i].address);
+        CHECK(!plat_net_is_public(a, 4));
+    }
+}
+
+static void finished_socket_is_read_to_its_end(void)
+{
+    int listener = -1;
+    uint16_t port;
+    char room[8];
+    CHECK_INT(plat_listen_tcp("127.0.0.1", 0, 4, &listener, &port, &err), MOOR_OK);
+    int s = os_connect_tcp("127.0.0.1", port);
+    plat_net_finish(s);
+    CHECK_INT(os_wait_readable(listener, 1000), true);
+    plat_net_close(listener); /* resets what was not accepted */
+    CHECK_INT(os_read_socket(s, room, sizeof(room)), 0);
+    plat_net_close(s);
+    CHECK(plat_net_socket(-1, -1, -1) == -1);
+}
+
+CHECK_MAIN(CHECK_TEST(local_addresses_are_not_public),
+           CHECK_TEST(finished_socket_is_read_to_its_end), CHECK_TEST(any_port_is_taken_and_told),
+           CHECK_TEST(names_are_no_addresses),
            CHECK_TEST(unix_socket_has_its_mode_and_knows_its_caller),
            CHECK_TEST(live_unix_socket_is_kept_and_a_dead_one_replaced),
            CHECK_TEST(unix_socket_does_not_replace_a_file_or_follow_a_link),

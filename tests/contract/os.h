@@ -31,5 +31,8 @@ bool os_wait_readable(int fd, unsigned ms);
 void os_limit_file_size(size_t bytes);
 /* Connects to 127.0.0.1 or ::1; -1 when refused. */
 int os_connect_tcp(const char *address, uint16_t port);
+/* The system's form of a numeric address, in memory that lives until the next call. */
+const void *os_address(const char *address, size_t *n);
+size_t os_read_socket(int fd, char *room, size_t n); /* 0 at the end */
 
 #endif

@@ -149,3 +149,24 @@ int os_connect_tcp(const char *address, uint16_t port)
     (void)close(fd);
     return -1;
 }
+
+const void *os_address(const char *address, size_t *n)
+{
+    static struct sockaddr_in v4;
+    static struct sockaddr_in6 v6;
+    v4 = (struct sockaddr_in){ .sin_family = AF_INET };
+    v6 = (struct sockaddr_in6){ .sin6_family = AF_INET6 };
+    if (inet_pton(AF_INET, address, &v4.sin_addr) == 1) {
+        *n = sizeof(v4);
+        return &v4;
+    }
+    MOOR_ASSERT(inet_pton(AF_INET6, address, &v6.sin6_addr) == 1);
+    *n = sizeof(v6);
+    return &v6;
+}
+
+size_t os_read_socket(int fd, char *room, size_t n)
+{
+    ssize_t r = read(fd, room, n);
+    return r > 0 ? (size_t)r : 0;
+}

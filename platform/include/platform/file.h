@@ -40,6 +40,8 @@ void plat_file_drop(struct plat_file *f); /* closes; idempotent */
 MOOR_DEFINE_AUTO(plat_file)
 bool plat_file_is_open(const struct plat_file *f);
 void plat_file_move(struct plat_file *to, struct plat_file *from);
+MOOR_NODISCARD moor_code plat_file_dup(const struct plat_file *f, struct plat_file *out,
+                                       struct moor_error *err);
 
 struct plat_stat {
     uint64_t size;

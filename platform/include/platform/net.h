@@ -25,6 +25,15 @@ MOOR_NODISCARD moor_code plat_listen_tcp(const char *address, uint16_t port, int
 MOOR_NODISCARD moor_code plat_listen_unix(const char *path, uint32_t mode, int backlog, int *fd,
                                           struct moor_error *err);
 void plat_net_close(int fd); /* -1 is fine */
+/* Sends nothing more: the other side reads what is on its way, then the end. */
+void plat_net_finish(int fd);
+
+/* For http/client.c, which checks where a connection goes before it is made. The numbers and the
+ * address are the system's own (struct sockaddr). -1 when it cannot be had. */
+int plat_net_socket(int family, int type, int protocol);
+/* False for the unspecified, loopback, link-local, multicast and broadcast addresses, also when
+ * they are wrapped in IPv6 (mapped, compatible, NAT64, 6to4), and for all that is not IP. */
+bool plat_net_is_public(const void *sockaddr, size_t n);
 
 struct plat_peer {
     bool local; /* Unix socket: pid, uid, gid are the kernel's word */
