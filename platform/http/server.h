@@ -28,7 +28,7 @@ struct moor_http_limits {
     size_t head_max;               /* bytes of request line and headers; 0 = 16 KiB */
     unsigned headers_max;          /* 0 = 64 */
     size_t body_max;               /* 0 = 64 KiB; a route may say less or more */
-    uint64_t head_timeout_ms;      /* from accept or the end of the last answer; 0 = 10 s */
+    uint64_t head_timeout_ms;      /* from accept, later from the first byte; 0 = 10 s */
     uint64_t body_timeout_ms;      /* from the end of the head; 0 = 30 s */
     uint64_t idle_timeout_ms;      /* kept-alive connection without a request; 0 = 120 s */
     unsigned connections_max;      /* in all; 0 = 1024 */
@@ -48,8 +48,9 @@ enum {
 
 /*
  * pattern: literal segments and {name} segments; a last {name...} takes the rest of the path.
- * Literals match without regard to case; empty segments and a trailing slash are ignored.
- * Routes are tried in order. A path that matches only with other methods is 405 with Allow.
+ * Literals match without regard to case; empty segments and a trailing slash are ignored; the rest
+ * may be empty. Routes are tried in order. A path that matches only with other methods is 405 with
+ * Allow. A GET route serves HEAD too: the server leaves the body out.
  */
 struct moor_http_route {
     const char *method;
@@ -66,7 +67,8 @@ struct moor_http_server_opts {
     const struct moor_http_route *routes;
     size_t route_count;
     void *ctx; /* first argument of handlers */
-    /* Before the routes; sees every well-formed request. Returns false when it has answered. */
+    /* Sees the head of every well-formed request, before 404, 405 and the body; tag and params
+     * are there when a route matches. Returns false when it has answered. */
     bool (*gate)(void *ctx, struct moor_http_exchange *ex);
     /* Every answer passes here before it is sent, refusals too: headers for all; access log. */
     void (*finish)(void *ctx, struct moor_http_exchange *ex);
@@ -80,7 +82,8 @@ MOOR_NODISCARD moor_code moor_http_server_new(struct moor_loop *l,
                                               const struct moor_http_server_opts *opts,
                                               struct moor_http_server **out,
                                               struct moor_error *err);
-/* Takes over a listening descriptor (plat_listen_tcp, plat_listen_unix, plat_service_socket). */
+/* Takes over a listening descriptor (plat_listen_tcp, plat_listen_unix, plat_service_socket); on
+ * failure it is still the caller's. */
 MOOR_NODISCARD moor_code moor_http_server_listen(struct moor_http_server *s, int fd,
                                                  struct moor_error *err);
 /* Stops accepting; answers what is in flight; done() when nothing is left. */
@@ -108,7 +111,10 @@ void *moor_http_user(const struct moor_http_exchange *ex);
 
 /*
  * The answer, once, now or later. Until then the exchange stays; when the client leaves first,
- * on_gone runs and the exchange ends with its return: do not answer any more.
+ * on_gone runs and the exchange ends with its return: do not answer any more. Without on_gone the
+ * exchange waits for its answer, which then goes nowhere. A client that closes only its sending
+ * half while its answer is pending has left, too. moor_http_server_free() is everybody's leaving.
+ * Control characters in header values become blanks.
  */
 void moor_http_on_gone(struct moor_http_exchange *ex, void (*fn)(void *ctx), void *ctx);
 void moor_http_reply_header(struct moor_http_exchange *ex, const char *name, const char *value);
