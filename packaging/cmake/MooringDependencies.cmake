@@ -6,7 +6,7 @@ find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 find_package(OpenSSL 3.0 REQUIRED)
 find_package(ZLIB 1.2 REQUIRED)
-pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl>=7.85)
+pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl>=7.87)
 pkg_check_modules(CJSON REQUIRED IMPORTED_TARGET libcjson>=1.7.15)
 pkg_check_modules(EVENT REQUIRED IMPORTED_TARGET
     libevent_core>=2.1.12 libevent_extra>=2.1.12 libevent_openssl>=2.1.12 libevent_pthreads>=2.1.12)
