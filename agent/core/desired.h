@@ -20,9 +20,10 @@ typedef enum moor_desired_state { MOOR_DESIRED_ENABLED, MOOR_DESIRED_UNINSTALL }
 struct moor_desired_package {
     struct moor_str_list uris; /* https */
     uint64_t size;
-    const char *sha256;           /* 64 lower-case hexadecimal digits */
-    struct moor_span signature;   /* detached CMS, DER; empty = none */
-    const char *signature_format; /* "cms"; NULL = none */
+    const char *sha256;                   /* 64 lower-case hexadecimal digits */
+    struct moor_span signature;           /* the gallery's: detached CMS, DER; empty = none */
+    const char *signature_format;         /* "cms-detached"; NULL = no signature */
+    struct moor_span publisher_signature; /* the publisher's own; empty = none */
 };
 
 struct moor_desired_extension {
@@ -37,25 +38,27 @@ struct moor_desired_extension {
     const char *force_update_tag;     /* NULL = none */
     bool auto_upgrade_minor, enable_automatic_upgrade;
     struct moor_str_list depends_on;
+    const char *instances;               /* JSON array text; NULL or "[]" = not multi-config */
     struct moor_desired_package package; /* absent (size 0) only for uninstall */
 };
 
 struct moor_desired_rule {
-    const char *id;  /* resource id of the data collection rule */
-    const char *bad; /* as above */
-    const char *name;
-    const char *immutable_id;
-    const char *endpoint;   /* base URL of the ingestion endpoint */
-    const char *properties; /* JSON object text */
+    const char *id;           /* ARM id of the data collection rule */
+    const char *bad;          /* as above */
+    const char *immutable_id; /* "dcr-" and 32 hexadecimal digits */
+    const char *endpoint;     /* base URL of the ingestion endpoint */
+    const char *properties;   /* JSON object text */
 };
 
 struct moor_desired {
     const char *revision;
+    const char *settings_thumbprint; /* of the certificate the service encrypts to; NULL = none */
     struct moor_desired_extension *extensions;
     size_t extension_count;
     struct moor_desired_rule *rules;
     size_t rule_count;
-    const char *tags; /* JSON object text; NULL = none */
+    const char *tags;           /* JSON object text; NULL = none */
+    struct moor_str_list trust; /* the control plane's TLS CAs, base64 DER; may be empty */
 };
 
 /* Everything lands in the arena (allow 4 times the text). The whole document fails only when it

@@ -40,16 +40,22 @@ MOOR_DEFINE_AUTO(moor_service_request)
 MOOR_NODISCARD moor_code moor_service_discovery(const char *his, const char *location,
                                                 struct moor_service_request *out,
                                                 struct moor_error *err);
+
+/* HMAC-SHA256 under the vmId, 64 hexadecimal digits each; NULL = not there. */
+struct moor_fingerprint {
+    const char *machine_id, *smbios_uuid, *macs;
+};
+/* fingerprint may be NULL for a first certificate. */
 MOOR_NODISCARD moor_code moor_service_certificate(const char *his, const char *vm_id,
                                                   struct moor_span csr_der, struct moor_span proof,
+                                                  const struct moor_fingerprint *fingerprint,
                                                   struct moor_service_request *out,
                                                   struct moor_error *err);
 
 struct moor_heartbeat {
-    const char *boot_id;
-    uint64_t sequence;
-    const char *machine_id, *smbios_uuid,
-        *macs; /* fingerprint parts, HMACs in hex; NULL = unknown */
+    const char *boot_id; /* 32 lower-case hexadecimal digits */
+    uint64_t sequence;   /* 1 and up */
+    struct moor_fingerprint fingerprint;
     const char *agent_version;
     const char *status;        /* "Connected" or "Error" */
     const char *error_details; /* JSON array of {code,message,target}; NULL = [] */
@@ -61,7 +67,7 @@ MOOR_NODISCARD moor_code moor_service_heartbeat(const char *his, const char *vm_
                                                 struct moor_service_request *out,
                                                 struct moor_error *err);
 
-/* json: a whole document the caller printed. */
+/* json: the whole document of 3.4, printed by the caller. */
 MOOR_NODISCARD moor_code moor_service_properties(const char *his, const char *vm_id,
                                                  struct moor_span json,
                                                  struct moor_service_request *out,
@@ -126,6 +132,10 @@ MOOR_NODISCARD moor_code moor_service_read_heartbeat(struct moor_span body,
                                                      struct moor_heartbeat_reply *out,
                                                      struct moor_arena *arena,
                                                      struct moor_error *err);
+/* The thumbprint of a 200 of settingsCertificate. */
+MOOR_NODISCARD moor_code moor_service_read_thumbprint(struct moor_span body, const char **out,
+                                                      struct moor_arena *arena,
+                                                      struct moor_error *err);
 /* The revision of a 200 of wait. */
 MOOR_NODISCARD moor_code moor_service_read_wait(struct moor_span body, const char **revision,
                                                 struct moor_arena *arena, struct moor_error *err);
