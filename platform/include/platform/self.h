@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* self.h: this process: how it was started, by what, and giving up what it does not need. */
+#ifndef PLAT_SELF_H
+#define PLAT_SELF_H
+
+#include <stdbool.h>
+
+#include "base/attr.h"
+#include "base/error.h"
+#include "platform/file.h"
+
+/* The absolute path of the running program, as a heap string. */
+MOOR_NODISCARD moor_code plat_program_path(char **out, struct moor_error *err);
+
+/* A variable of the environment; NULL when absent, or when the program has more rights than the
+ * caller. Valid until the environment changes, which no program of ours does. */
+const char *plat_environment(const char *name);
+
+/* Whether somebody looks at what is written to standard error. */
+bool plat_on_terminal(void);
+
+/* plat_spawn.extra, seen from the child: descriptor 3, once. BADINPUT when it is no socket that
+ * keeps the borders of messages. */
+MOOR_NODISCARD moor_code plat_inherited(struct plat_file *out, struct moor_error *err);
+
+/* From root to this user for good: its groups, no capabilities, nothing back by exec. */
+MOOR_NODISCARD moor_code plat_become_user(const char *name, struct moor_error *err);
+
+#endif

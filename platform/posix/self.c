@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "platform/self.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/span.h"
+#include "platform/oserr.h"
+
+#define INHERITED 3
+
+moor_code plat_program_path(char **out, struct moor_error *err)
+{
+    char path[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof(path));
+    if (n < 0)
+        return plat_fail(err, errno, "/proc/self/exe");
+    return moor_span_dup(moor_span(path, (size_t)n), out, err);
+}
+
+const char *plat_environment(const char *name)
+{
+    return secure_getenv(name);
+}
+
+bool plat_on_terminal(void)
+{
+    return isatty(STDERR_FILENO) == 1;
+}
+
+moor_code plat_inherited(struct plat_file *out, struct moor_error *err)
+{
+    static bool taken;
+    int type = 0;
+    socklen_t n = sizeof(type);
+    if (taken || getsockopt(INHERITED, SOL_SOCKET, SO_TYPE, &type, &n) != 0 ||
+        type != SOCK_SEQPACKET)
+        return moor_fail(err, MOOR_E_BADINPUT, "descriptor %d: want the parent's socket",
+                         INHERITED);
+    if (fcntl(INHERITED, F_SETFD, FD_CLOEXEC) != 0)
+        return plat_fail(err, errno, "descriptor %d", INHERITED);
+    taken = true;
+    plat_file_drop(out);
+    out->fd_ = INHERITED;
+    return MOOR_OK;
+}
+
+moor_code plat_become_user(const char *name, struct moor_error *err)
+{
+    errno = 0;
+    const struct passwd *who = getpwnam(name);
+    if (!who)
+        return moor_fail(err, MOOR_E_NOTFOUND, "user %s: does not exist", name);
+    if (who->pw_uid == 0)
+        return moor_fail(err, MOOR_E_BADINPUT, "user %s: is root", name);
+    /* Capabilities go with the last uid 0; no set-uid program gives anything back. */
+    if (initgroups(name, who->pw_gid) != 0 || setgid(who->pw_gid) != 0 ||
+        setuid(who->pw_uid) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+        return plat_fail(err, errno, "user %s: cannot become it", name);
+    if (setuid(0) == 0)
+        return moor_fail(err, MOOR_E_BUG, "user %s: root came back", name);
+    return MOOR_OK;
+}
