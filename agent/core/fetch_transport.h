@@ -3,8 +3,8 @@
  * fetch_transport.h: a moor_http_transport for the process that has no network: it starts
  * `mooringd fetch` when the first request comes, speaks docs/protocol/fetch.md with it over a
  * socket pair, and starts it again after it went away. The fetch role ends itself when idle. If
- * it dies, calls in flight complete with TRANSIENT. Unix sockets are spoken to by the local
- * transport, which needs no network. Loop thread.
+ * it dies, calls in flight complete with TRANSIENT. Requests with unix_socket are refused: they
+ * need no network and go through http/client.h. Only https. Loop thread.
  *
  * The fetch role is not trusted: digests, signatures and documents are checked by the caller.
  */
@@ -19,14 +19,13 @@ struct moor_loop;
 struct moor_fetch_transport;
 
 struct moor_fetch_transport_opts {
-    const char *program;               /* absolute path of mooringd */
-    const char *ca_file;               /* PEM that replaces the system store; NULL = system store */
-    const char *proxy;                 /* NULL = none */
-    const char *no_proxy;              /* NULL = none */
-    struct moor_http_transport *local; /* for requests with unix_socket; NULL: refused */
+    const char *program;  /* absolute path of mooringd */
+    const char *ca_file;  /* PEM that replaces the system store; NULL = system store */
+    const char *proxy;    /* NULL = none */
+    const char *no_proxy; /* NULL = none */
 };
 
-/* Copies what opts points to, but local, which must outlive it. */
+/* Copies what opts points to. */
 MOOR_NODISCARD moor_code moor_fetch_transport_new(struct moor_loop *l,
                                                   const struct moor_fetch_transport_opts *opts,
                                                   struct moor_fetch_transport **out,

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/version.h"
+
+const char *moor_version(void)
+{
+    return MOOR_VERSION;
+}
