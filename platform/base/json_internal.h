@@ -46,8 +46,9 @@ static inline struct moor_json *json_edit(cJSON *n)
  * memory. */
 const cJSON **moor_json_sorted(const cJSON *obj, size_t *count);
 
-/* The shortest usual text that reads as the same double. */
-void moor_buf_json_number(struct moor_buf *b, double n);
+/* The one text that we write for a double; it reads as the same double. */
+#define MOOR_JSON_NUMBER_SIZE 40
+void moor_json_number_text(double n, char out[MOOR_JSON_NUMBER_SIZE]);
 
 /* A number whose text is kept. */
 struct moor_json_digits {

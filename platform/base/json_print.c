@@ -15,22 +15,20 @@ struct printer {
 
 static void print_value(struct printer *p, const cJSON *n);
 
-void moor_buf_json_number(struct moor_buf *b, double n)
+void moor_json_number_text(double n, char out[MOOR_JSON_NUMBER_SIZE])
 {
     double limit = (double)MOOR_JSON_INT_LIMIT;
     if (n > -limit && n < limit) {
         int64_t whole = (int64_t)n;
         if (!((double)whole < n) && !((double)whole > n)) {
-            moor_buf_fmt(b, "%" PRId64, whole);
+            snprintf(out, MOOR_JSON_NUMBER_SIZE, "%" PRId64, whole);
             return;
         }
     }
-    char text[40];
-    snprintf(text, sizeof text, "%.15g", n);
-    double back = strtod(text, NULL);
+    snprintf(out, MOOR_JSON_NUMBER_SIZE, "%.15g", n);
+    double back = strtod(out, NULL);
     if (back < n || back > n)
-        snprintf(text, sizeof text, "%.17g", n);
-    moor_buf_str(b, text);
+        snprintf(out, MOOR_JSON_NUMBER_SIZE, "%.17g", n);
 }
 
 static void new_line(struct printer *p)
@@ -52,10 +50,9 @@ static void print_boolean(struct printer *p, const cJSON *n)
 
 static void print_number(struct printer *p, const cJSON *n)
 {
-    if (n->valuestring)
-        moor_buf_str(p->buf, n->valuestring);
-    else
-        moor_buf_json_number(p->buf, n->valuedouble);
+    char text[MOOR_JSON_NUMBER_SIZE];
+    moor_json_number_text(n->valuedouble, text);
+    moor_buf_str(p->buf, n->valuestring ? n->valuestring : text);
 }
 
 static void print_string(struct printer *p, const cJSON *n)

@@ -260,19 +260,23 @@ static bool number_is_well_written(struct scan *s)
     return s->at == s->end || *s->at == '\0' || !strchr("0123456789+-.eE", *s->at);
 }
 
-/* Whether printing the double could give another number: a double holds 15 digits of any number
- * that is not next to 0. */
+/* Whether printing the double gives another number. It holds 15 digits of any number that is not
+ * next to 0; what has more is safe only when it is printed as it was written. */
 static bool loses_digits(const char *text, double value)
 {
     bool tiny = value > -DBL_MIN && value < DBL_MIN;
     size_t digits = 0;
-    for (; *text && *text != 'e' && *text != 'E'; text++) {
-        if (*text >= '1' && *text <= '9')
+    for (const char *p = text; *p && *p != 'e' && *p != 'E'; p++) {
+        if (*p >= '1' && *p <= '9')
             digits++;
-        else if (*text == '0')
+        else if (*p == '0')
             digits += digits > 0;
     }
-    return digits > 15 || (tiny && digits > 0);
+    if (digits <= 15 && !(tiny && digits > 0))
+        return false;
+    char printed[MOOR_JSON_NUMBER_SIZE];
+    moor_json_number_text(value, printed);
+    return strcmp(printed, text) != 0;
 }
 
 static bool keep_digits(struct scan *s, const char *begin)

@@ -68,7 +68,9 @@ static bool write_double(struct moor_buf *b, const struct moor_json_field *f, co
     (void)f;
     double v;
     memcpy(&v, at, sizeof v);
-    moor_buf_json_number(b, v);
+    char text[MOOR_JSON_NUMBER_SIZE];
+    moor_json_number_text(v, text);
+    moor_buf_str(b, text);
     return true;
 }
 
