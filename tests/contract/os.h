@@ -35,4 +35,12 @@ int os_connect_tcp(const char *address, uint16_t port);
 const void *os_address(const char *address, size_t *n);
 size_t os_read_socket(int fd, char *room, size_t n); /* 0 at the end */
 
+/* Opens descriptors that children inherit. */
+void os_leaky_descriptors(int *fds, size_t count);
+/* Blocks and ignores some signals in this process, or undoes it. */
+void os_block_signals(bool block);
+/* Processes that run this program and have not ended; zombies of this process. */
+size_t os_count_processes(const char *program);
+size_t os_count_zombies(void);
+
 #endif

@@ -170,3 +170,68 @@ size_t os_read_socket(int fd, char *room, size_t n)
     ssize_t r = read(fd, room, n);
     return r > 0 ? (size_t)r : 0;
 }
+
+void os_leaky_descriptors(int *fds, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        fds[i] = open("/dev/null", O_RDONLY); /* without O_CLOEXEC, that is the point */
+        MOOR_ASSERT(fds[i] >= 0);
+    }
+}
+
+void os_block_signals(bool block)
+{
+    sigset_t some;
+    struct sigaction act = { .sa_handler = block ? SIG_IGN : SIG_DFL };
+    sigemptyset(&some);
+    sigaddset(&some, SIGTERM);
+    sigaddset(&some, SIGUSR1);
+    MOOR_ASSERT(sigprocmask(block ? SIG_BLOCK : SIG_UNBLOCK, &some, NULL) == 0);
+    MOOR_ASSERT(sigaction(SIGHUP, &act, NULL) == 0 && sigaction(SIGPIPE, &act, NULL) == 0);
+}
+
+static size_t count_where(bool (*fn)(long pid, const char *program), const char *program)
+{
+    size_t n = 0;
+    DIR *d = opendir("/proc");
+    MOOR_ASSERT(d);
+    const struct dirent *e;
+    while ((e = readdir(d)))
+        if (e->d_name[0] >= '1' && e->d_name[0] <= '9')
+            n += fn(strtol(e->d_name, NULL, 10), program);
+    (void)closedir(d);
+    return n;
+}
+
+static bool runs(long pid, const char *program)
+{
+    char path[64], text[4096];
+    (void)snprintf(path, sizeof(path), "/proc/%ld/exe", pid);
+    ssize_t n = readlink(path, text, sizeof(text) - 1);
+    text[n > 0 ? n : 0] = '\0';
+    return strcmp(text, program) == 0;
+}
+
+static bool is_zombie(long pid, const char *program)
+{
+    (void)program;
+    char path[64], text[512];
+    (void)snprintf(path, sizeof(path), "/proc/%ld/stat", pid);
+    FILE *f = fopen(path, "re");
+    size_t n = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
+    if (f)
+        (void)fclose(f);
+    text[n] = '\0';
+    const char *state = strrchr(text, ')');
+    return state && state[1] && state[2] == 'Z' && strtol(state + 3, NULL, 10) == getpid();
+}
+
+size_t os_count_processes(const char *program)
+{
+    return count_where(runs, program);
+}
+
+size_t os_count_zombies(void)
+{
+    return count_where(is_zombie, NULL);
+}
