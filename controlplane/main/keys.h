@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* keys.h: the control plane's own keys and certificates: loaded, or made when missing. */
+#ifndef MOOR_MAIN_KEYS_H
+#define MOOR_MAIN_KEYS_H
+
+#include "main/state.h"
+
+/* A self-signed certificate and its key, P-256, 20 years. */
+struct cp_ca {
+    const char *cert_path, *key_path;
+    const char *common_name; /* a random suffix is added */
+    bool ca;
+    bool code_signing;
+};
+MOOR_NODISCARD moor_code cp_keys_ensure_ca(const struct cp_ca *what, struct moor_cert **cert,
+                                           struct moor_key **key, struct moor_error *err);
+
+MOOR_NODISCARD moor_code cp_keys_ensure_key(const char *path, moor_key_kind kind,
+                                            struct moor_key **key, struct moor_error *err);
+
+/* n random bytes in a file of mode 0600. */
+MOOR_NODISCARD moor_code cp_keys_ensure_bytes(const char *path, size_t n, struct moor_secret *out,
+                                              struct moor_error *err);
+
+/* tls/server.pem (leaf, CA) and server.key for the configured hosts: 398 days, made anew when
+ * forced or less than 30 days are left. */
+MOOR_NODISCARD moor_code cp_keys_ensure_server(struct cp_state *s, const struct moor_key *ca_key,
+                                               bool force, struct moor_error *err);
+
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* mooring-controlplane: its commands. */
+#include <stdio.h>
+
+#include "base/attr.h"
+#include "main/commands.h"
+#include "main/options.h"
+#include "platform/account.h"
+#include "platform/dirs.h"
+
+#define OPTION(id, name, also, argument, member, help)                                             \
+    static const struct cp_option id = { name, also, argument,                                     \
+                                         offsetof(struct cp_options, member), help };
+OPTION(o_state, "--state", NULL, "DIR", state, "the state folder")
+OPTION(o_host, "--host", NULL, "NAME", hosts, "name or address in the certificate; first: in URLs")
+OPTION(o_location, "--location", NULL, "NAME", location, "the location shown to clients")
+OPTION(o_listen, "--listen", NULL, "ADDR:PORT", listen, "default 0.0.0.0:8443; port 0: any free")
+OPTION(o_public, "--public-url", NULL, "URL", public_url, "base URL when a proxy stands in front")
+OPTION(o_verbose, "--verbose", "-v", NULL, verbose, "log every detail")
+OPTION(o_json, "--json", "-j", NULL, json, "print JSON")
+OPTION(o_role, "--role", NULL, "ROLE", role, "name or id of a built-in role")
+OPTION(o_scope, "--scope", NULL, "ID", scope, "resource id; default: the subscription")
+OPTION(o_secret, "--secret-file", NULL, "FILE", secret_file, "write the secret there, mode 0600")
+OPTION(o_expires, "--expires-in", NULL, "DURATION", expires_in, "ISO 8601: P30D, PT12H")
+OPTION(o_publisher, "--publisher", NULL, "P", publisher, "publisher, when the package is silent")
+OPTION(o_type, "--type", NULL, "T", type, "type, when the package is silent")
+OPTION(o_version, "--version", NULL, "V", version, "version, when the package is silent")
+OPTION(o_signature, "--signature", NULL, "FILE", signature, "the publisher's detached CMS (DER)")
+
+#define OPTIONS(...)                                                                               \
+    (const struct cp_option *const[])                                                              \
+    {                                                                                              \
+        __VA_ARGS__, NULL                                                                          \
+    }
+
+static const struct cp_command commands[] = {
+    { "init", "", 0, 0, "make the state folder: keys, certificates, the administrator",
+      OPTIONS(&o_state, &o_host, &o_location), cp_run_init },
+    { "serve", "", 0, 0, "run the server; makes the state folder on the first start",
+      OPTIONS(&o_state, &o_listen, &o_public, &o_verbose), cp_run_serve },
+    { "info", "", 0, 0, "tell addresses, ids and files", OPTIONS(&o_state, &o_json), cp_run_info },
+    { "ca show", "", 0, 0, "print the certificate of the TLS CA", OPTIONS(&o_state),
+      cp_run_ca_show },
+    { "ca fingerprint", "", 0, 0, "print the SHA-256 of the TLS CA's certificate",
+      OPTIONS(&o_state), cp_run_ca_fingerprint },
+    { "extension publish", "ZIP", 1, 1, "add an extension package to the gallery",
+      OPTIONS(&o_state, &o_publisher, &o_type, &o_version, &o_signature, &o_json),
+      cp_run_extension_publish },
+    { "extension list", "", 0, 0, "list the gallery", OPTIONS(&o_state, &o_json),
+      cp_run_extension_list },
+    { "principal create", "NAME", 1, 1, "make an application that may sign in",
+      OPTIONS(&o_state, &o_role, &o_scope, &o_secret, &o_expires, &o_json),
+      cp_run_principal_create },
+    { "principal list", "", 0, 0, "list applications", OPTIONS(&o_state, &o_json),
+      cp_run_principal_list },
+    { "principal delete", "CLIENT-ID", 1, 1, "remove an application and its rights",
+      OPTIONS(&o_state), cp_run_principal_delete },
+    { "version", "", 0, 0, "print the version", OPTIONS(&o_state), cp_run_version },
+};
+
+int cp_complain(const struct moor_error *err)
+{
+    fprintf(stderr, "mooring-controlplane: %s\n", err->msg);
+    return 1;
+}
+
+int main(int argc, char **argv)
+{
+    struct cp_options options;
+    struct moor_error err = MOOR_ERROR_INIT;
+    int status = 0;
+    plat_protect_process();
+    if (plat_dirs_init(false, &err))
+        return cp_complain(&err);
+    const struct cp_command *c =
+        cp_options_parse(commands, MOOR_COUNTOF(commands), argc, argv, &options, &status);
+    return c ? c->run(&options) : status;
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "main/options.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/span.h"
+#include "platform/dirs.h"
+
+static void usage(const struct cp_command *commands, size_t count)
+{
+    printf("mooring-controlplane: the self-hosted control plane for Mooring agents\n\n"
+           "usage: mooring-controlplane COMMAND [OPTION...]\n\ncommands:\n");
+    for (size_t i = 0; i < count; i++)
+        printf("  %-18s %s\n", commands[i].name, commands[i].help);
+    printf("\n`mooring-controlplane COMMAND --help` tells its options.\n");
+}
+
+static void command_usage(const struct cp_command *c)
+{
+    printf("usage: mooring-controlplane %s%s%s [OPTION...]\n\n%s\n\noptions:\n", c->name,
+           *c->words ? " " : "", c->words, c->help);
+    for (const struct cp_option *const *o = c->options; *o; o++) {
+        char left[64];
+        (void)snprintf(left, sizeof(left), "%s%s%s%s%s", (*o)->also ? (*o)->also : "",
+                       (*o)->also ? ", " : "", (*o)->name, (*o)->argument ? " " : "",
+                       (*o)->argument ? (*o)->argument : "");
+        printf("  %-26s %s\n", left, (*o)->help);
+    }
+}
+
+/* The command whose name the arguments begin with; *used counts its words. */
+static const struct cp_command *find_command(const struct cp_command *commands, size_t count,
+                                             int argc, char *const *argv, int *used)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct moor_span rest = moor_span_str(commands[i].name);
+        int n = 0;
+        bool same = true;
+        while (rest.n && same) {
+            struct moor_span word = moor_span_cut(&rest, ' ');
+            same = 1 + n < argc && moor_span_eq_str(word, argv[1 + n]);
+            n++;
+        }
+        if (same) {
+            *used = n;
+            return &commands[i];
+        }
+    }
+    return NULL;
+}
+
+static const struct cp_option *find_option(const struct cp_command *c, struct moor_span name)
+{
+    for (const struct cp_option *const *o = c->options; *o; o++)
+        if (moor_span_eq_str(name, (*o)->name) ||
+            ((*o)->also && moor_span_eq_str(name, (*o)->also)))
+            return *o;
+    return NULL;
+}
+
+static bool store_value(struct cp_options *out, const struct cp_option *o, const char *value)
+{
+    void *at = (char *)out + o->offset;
+    if (o->offset == offsetof(struct cp_options, hosts)) {
+        if (out->host_count == CP_WORDS_MAX)
+            return false;
+        out->hosts[out->host_count++] = value;
+    } else if (o->argument) {
+        *(const char **)at = value;
+    } else {
+        *(bool *)at = true;
+    }
+    return true;
+}
+
+static bool wrong(const struct cp_command *c, const char *what, const char *which)
+{
+    fprintf(stderr, "mooring-controlplane: %s %s\nusage: mooring-controlplane %s --help\n", what,
+            which, c->name);
+    return false;
+}
+
+static bool parse_arguments(const struct cp_command *c, int argc, char *const *argv, int from,
+                            struct cp_options *out)
+{
+    for (int i = from; i < argc; i++) {
+        const char *arg = argv[i];
+        if (arg[0] != '-' || arg[1] == '\0') {
+            if (out->word_count == CP_WORDS_MAX || out->word_count >= c->words_max)
+                return wrong(c, "unexpected argument", arg);
+            out->words[out->word_count++] = arg;
+            continue;
+        }
+        struct moor_span value = moor_span_str(arg);
+        struct moor_span name = arg[1] == '-' ? moor_span_cut(&value, '=') : value;
+        const struct cp_option *o = find_option(c, name);
+        bool inlined = arg[1] == '-' && value.p != NULL;
+        if (!o)
+            return wrong(c, "unknown option", arg);
+        if (inlined && !o->argument)
+            return wrong(c, "no value wanted:", arg);
+        if (o->argument && !inlined && i + 1 == argc)
+            return wrong(c, "a value is missing behind", arg);
+        const char *text = !o->argument ? NULL : inlined ? value.p : argv[++i];
+        if (!store_value(out, o, text))
+            return wrong(c, "too many of", arg);
+    }
+    if (out->word_count < c->words_min)
+        return wrong(c, "missing argument:", c->words);
+    return true;
+}
+
+static bool is_help(const char *arg)
+{
+    return moor_streq(arg, "--help") || moor_streq(arg, "-h") || moor_streq(arg, "help");
+}
+
+const struct cp_command *cp_options_parse(const struct cp_command *commands, size_t count, int argc,
+                                          char *const *argv, struct cp_options *out, int *status)
+{
+    int used = 0;
+    *status = 0;
+    if (argc < 2 || is_help(argv[1])) {
+        usage(commands, count);
+        *status = argc < 2 ? 2 : 0;
+        return NULL;
+    }
+    const struct cp_command *c = find_command(commands, count, argc, argv, &used);
+    if (!c) {
+        fprintf(stderr, "mooring-controlplane: unknown command %s\n", argv[1]);
+        *status = 2;
+        return NULL;
+    }
+    for (int i = 1 + used; i < argc; i++)
+        if (moor_streq(argv[i], "--help") || moor_streq(argv[i], "-h")) {
+            command_usage(c);
+            return NULL;
+        }
+    *out = (struct cp_options){ .state = NULL };
+    if (!parse_arguments(c, argc, argv, 1 + used, out)) {
+        *status = 2;
+        return NULL;
+    }
+    if (!out->state)
+        out->state = plat_dir_path(PLAT_DIR_CP_LIB);
+    return c;
+}
