@@ -36,7 +36,8 @@ static void set_time(struct moor_json *o, const char *name, int64_t ms)
 
 static void add_status(struct moor_call *c, struct moor_json *p, const char *vm_id)
 {
-    struct moor_live_status s = { "AwaitingConnection", "", "", 0, 0 };
+    struct moor_live_status s = { .status = "AwaitingConnection" };
+    struct moor_json *details = NULL;
     if (*vm_id)
         moor_live_status(c->app->live, vm_id, c->now_ms, &s);
     moor_json_set_str(p, "status", s.status);
@@ -46,8 +47,9 @@ static void add_status(struct moor_call *c, struct moor_json *p, const char *vm_
         moor_json_set_str(p, "agentVersion", s.agent_version);
     if (s.last_change_ms)
         set_time(p, "lastStatusChange", s.last_change_ms);
-    if (!moor_json_get(p, "errorDetails"))
-        moor_json_set(p, "errorDetails", moor_json_new_array());
+    if (!s.error_details || moor_json_parse(moor_span_str(s.error_details), &details, NULL))
+        details = moor_json_new_array();
+    moor_json_set(p, "errorDetails", details);
 }
 
 static void add_identity(struct moor_call *c, struct moor_json *o, struct moor_json *p,
