@@ -58,6 +58,14 @@ class ControlPlane:
         return self.info["endpoint"].rstrip("/")
 
     @property
+    def arm_audience(self):
+        return self.endpoint + "/"
+
+    @property
+    def service_audience(self):
+        return self.info["audience"]
+
+    @property
     def ca_file(self):
         return self.info["caFile"]
 
@@ -84,7 +92,7 @@ class ControlPlane:
 
     def sign_in(self, client_id, secret, resource=None):
         """A client credentials grant; the answer as it came."""
-        scope = f"{resource or self.info['audience']}/.default"
+        scope = f"{resource or self.arm_audience}/.default"
         body, headers = web.form({"client_id": client_id, "client_secret": secret,
                                   "grant_type": "client_credentials", "scope": scope})
         return self.request("POST", f"/{self.tenant}/oauth2/v2.0/token", body, headers)
