@@ -224,10 +224,15 @@ static void read_macs(struct plat_host *h)
     qsort(h->macs, h->mac_count, sizeof(h->macs[0]), compare_mac);
 }
 
+const char *plat_host_os_type(void)
+{
+    return "linux";
+}
+
 void plat_host_read(struct plat_host *out)
 {
     memset(out, 0, sizeof(*out));
-    copy(out->os_type, sizeof(out->os_type), MOOR_SPAN_LIT("linux"));
+    copy(out->os_type, sizeof(out->os_type), moor_span_str(plat_host_os_type()));
     read_os_release(out);
     read_names(out);
     read_firmware(out);

@@ -25,6 +25,8 @@ struct plat_host {
     size_t mac_count;
 };
 
+const char *plat_host_os_type(void); /* "linux" or "windows" */
+
 void plat_host_read(struct plat_host *out);
 
 /* 32 hexadecimal digits that last from boot to boot and are on no disk copy: the kernel's own
