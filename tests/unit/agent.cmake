@@ -3,3 +3,7 @@
 foreach(name documents names options service url)
     moor_test(unit/agent/core/${name}_test.c USES core posix)
 endforeach()
+
+foreach(name schedule)
+    moor_test(unit/agent/identity/${name}_test.c USES identity core http run crypto posix)
+endforeach()

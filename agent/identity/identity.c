@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "identity/identity.h"
+
+#include <stdlib.h>
+
+#include "base/timefmt.h"
+#include "core/version.h"
+#include "identity/machine.h"
+#include "identity/registration.h"
+#include "identity/runstate.h"
+#include "platform/clock.h"
+#include "run/log.h"
+#include "run/loop.h"
+#include "run/pool.h"
+
+struct begin_job; /* a key being made on the pool */
+
+struct moor_identity {
+    struct moor_loop *loop;
+    struct moor_pool *pool;
+    void (*on_change)(void *ctx);
+    void *change_ctx;
+
+    struct moor_tokens *tokens;
+    struct moor_keystore keys;
+    struct moor_machine *machine;           /* NULL = not connected */
+    struct moor_http_client *client;        /* NULL = not working, see problem */
+    struct moor_registration *registration; /* as client */
+    struct moor_error problem;              /* why there is a machine but no work, or no machine */
+    int64_t problem_ms;
+    struct moor_json *tags;
+
+    struct begin_job *begin;
+    moor_identity_begin_fn begin_done; /* NULL: the caller left */
+    void *begin_ctx;
+    moor_identity_finish_fn finish_done;
+    void *finish_ctx;
+};
+
+static void changed(void *ctx)
+{
+    struct moor_identity *i = ctx;
+    if (i->on_change)
+        i->on_change(i->change_ctx);
+}
+
+/* ---- start and stop of the work ---- */
+
+static void stop_work(struct moor_identity *i)
+{
+    moor_registration_free(i->registration);
+    i->registration = NULL;
+    moor_http_client_free(i->client);
+    i->client = NULL;
+    moor_tokens_clear(i->tokens);
+    moor_keystore_drop(&i->keys);
+    moor_machine_free(i->machine);
+    i->machine = NULL;
+}
+
+static moor_code load_keys(struct moor_identity *i, struct moor_error *err)
+{
+    moor_code c = moor_keystore_load(&i->keys, err);
+    if (c == MOOR_E_NOTFOUND)
+        return moor_fail(err, c, "the machine's key is not there: disconnect and connect again");
+    if (c)
+        return c;
+    if (!moor_streq(i->keys.doc.vm_id, i->machine->config.vm_id))
+        return moor_fail(err, MOOR_E_BADINPUT,
+                         "the key in certs/ was made for another machine: connect again");
+    return MOOR_OK;
+}
+
+static moor_code start_work(struct moor_identity *i, struct moor_error *err)
+{
+    moor_code c = load_keys(i, err);
+    if (c)
+        return c;
+    if (i->keys.cert)
+        moor_tokens_load(i->tokens, &i->keys);
+    c = moor_machine_client(i->machine, i->loop, &i->client, err);
+    if (c)
+        return c;
+    const struct moor_registration_opts opts = {
+        .loop = i->loop,
+        .pool = i->pool,
+        .http = moor_http_client_transport(i->client),
+        .config = &i->machine->config,
+        .cloud = &i->machine->cloud,
+        .settings = &i->machine->settings,
+        .keys = &i->keys,
+        .tokens = i->tokens,
+        .changed = changed,
+        .ctx = i,
+    };
+    return moor_registration_new(&opts, &i->registration, err);
+}
+
+static void set_problem(struct moor_identity *i, const struct moor_error *err)
+{
+    i->problem = *err;
+    i->problem_ms = plat_utc_ms();
+}
+
+/* The documents are another than those in use: what they ask for is begun. */
+static void take_machine(struct moor_identity *i, struct moor_machine *fresh)
+{
+    struct moor_error err = MOOR_ERROR_INIT;
+    i->machine = fresh;
+    if (start_work(i, &err)) {
+        set_problem(i, &err);
+        moor_log_error(MOOR_LOG_ERROR, "machine.not_started", &err, NULL);
+        return;
+    }
+    moor_log(MOOR_LOG_NOTICE, "machine.connected", "resource", fresh->config.resource_id, NULL);
+}
+
+void moor_identity_reload(struct moor_identity *i)
+{
+    MOOR_AUTOPTR(moor_machine) fresh = NULL;
+    struct moor_error err = MOOR_ERROR_INIT;
+    moor_code c = moor_machine_load(&fresh, &err);
+    if (!c && i->registration && moor_machine_same(i->machine, fresh))
+        return;
+    if (c == MOOR_E_NOTFOUND && !i->machine && !i->problem.code)
+        return;
+    stop_work(i);
+    i->problem = (struct moor_error)MOOR_ERROR_INIT;
+    if (!c) {
+        take_machine(i, MOOR_TAKE(fresh));
+    } else if (c == MOOR_E_NOTFOUND) {
+        moor_log(MOOR_LOG_NOTICE, "machine.not_connected", NULL);
+    } else {
+        set_problem(i, &err);
+        moor_log_error(MOOR_LOG_ERROR, "machine.documents_refused", &err, NULL);
+    }
+    changed(i);
+}
+
+/* ---- connect ---- */
+
+struct begin_job {
+    struct moor_identity *owner; /* NULL: it went away */
+    char vm_id[37];
+    char *resource_id;
+    struct moor_key *key;
+    struct moor_error err;
+};
+
+static void free_job(struct begin_job *job)
+{
+    moor_key_free(job->key);
+    free(job->resource_id);
+    free(job);
+}
+
+static void tell_begun(struct moor_identity *i, const struct moor_error *err)
+{
+    moor_identity_begin_fn done = i->begin_done;
+    MOOR_AUTO(moor_buf) text = MOOR_BUF(2048);
+    struct moor_error why = *err;
+    i->begin_done = NULL;
+    if (!done)
+        return;
+    if (!why.code && moor_key_public_pkcs1(i->keys.key, &text, &why))
+        moor_buf_reset(&text);
+    done(i->begin_ctx, moor_buf_cstr(&text), &why);
+}
+
+static void make_key(void *ctx)
+{
+    struct begin_job *job = ctx;
+    if (moor_key_generate(MOOR_KEY_RSA_2048, &job->key, &job->err))
+        job->key = NULL;
+}
+
+static void on_key(void *ctx, bool cancelled)
+{
+    struct begin_job *job = ctx;
+    struct moor_identity *i = job->owner;
+    struct moor_error err = job->err;
+    if (i && !cancelled && !err.code) {
+        if (moor_keystore_create(&i->keys, job->key, job->vm_id, job->resource_id, &err) == MOOR_OK)
+            job->key = NULL;
+    }
+    free_job(job);
+    if (!i)
+        return;
+    i->begin = NULL;
+    if (cancelled)
+        err.code = moor_fail(&err, MOOR_E_CANCELED, "the service is stopping");
+    if (err.code)
+        moor_log_error(MOOR_LOG_ERROR, "key.not_made", &err, NULL);
+    else
+        moor_log(MOOR_LOG_NOTICE, "key.made", "vm_id", i->keys.doc.vm_id, NULL);
+    tell_begun(i, &err);
+}
+
+static moor_code start_key(struct moor_identity *i, const char *vm_id, const char *resource_id,
+                           struct moor_error *err)
+{
+    struct begin_job *job = calloc(1, sizeof(*job));
+    if (job)
+        job->resource_id = moor_strdup(resource_id);
+    if (!job || !job->resource_id) {
+        free(job);
+        return moor_fail(err, MOOR_E_NOMEM, "key: out of memory");
+    }
+    job->owner = i;
+    for (size_t n = 0; n < sizeof(job->vm_id) - 1 && vm_id[n]; n++)
+        job->vm_id[n] = vm_id[n];
+    moor_code c = moor_pool_submit(i->pool, make_key, on_key, job, err);
+    if (c)
+        free_job(job);
+    else
+        i->begin = job;
+    return c;
+}
+
+/* The key of an earlier begin for the same machine, ready to be named again. */
+static bool has_key_for(struct moor_identity *i, const char *vm_id, const char *resource_id)
+{
+    if (!i->keys.key && moor_keystore_load(&i->keys, NULL) != MOOR_OK)
+        return false;
+    return moor_streq(i->keys.doc.vm_id, vm_id) &&
+           moor_strcasecmp(i->keys.doc.resource_id, resource_id) == 0;
+}
+
+moor_code moor_identity_begin(struct moor_identity *i, const char *vm_id, const char *resource_id,
+                              moor_identity_begin_fn done, void *ctx, struct moor_error *err)
+{
+    if (i->begin || i->finish_done)
+        return moor_fail(err, MOOR_E_EXISTS, "another connect is under way");
+    if (i->machine && !moor_streq(i->machine->config.vm_id, vm_id))
+        return moor_fail(err, MOOR_E_EXISTS, "this machine is connected as %s: disconnect first",
+                         i->machine->config.resource_id);
+    i->begin_done = done;
+    i->begin_ctx = ctx;
+    if (has_key_for(i, vm_id, resource_id)) {
+        tell_begun(i, &(struct moor_error)MOOR_ERROR_INIT);
+        return MOOR_OK;
+    }
+    moor_code c = start_key(i, vm_id, resource_id, err);
+    if (c)
+        i->begin_done = NULL;
+    return c;
+}
+
+static void on_finished(void *ctx, const struct moor_error *err)
+{
+    struct moor_identity *i = ctx;
+    moor_identity_finish_fn done = i->finish_done;
+    i->finish_done = NULL;
+    if (done)
+        done(i->finish_ctx, err);
+}
+
+moor_code moor_identity_finish(struct moor_identity *i, moor_identity_finish_fn done, void *ctx,
+                               struct moor_error *err)
+{
+    if (i->begin || i->finish_done)
+        return moor_fail(err, MOOR_E_EXISTS, "another connect is under way");
+    moor_identity_reload(i);
+    if (i->problem.code) {
+        if (err)
+            *err = i->problem;
+        return i->problem.code;
+    }
+    if (!i->registration)
+        return moor_fail(err, MOOR_E_NOTFOUND, "agentconfig.json is not there");
+    i->finish_done = done;
+    i->finish_ctx = ctx;
+    moor_code c = moor_registration_now(i->registration, on_finished, i, err);
+    if (c)
+        i->finish_done = NULL;
+    return c;
+}
+
+void moor_identity_forget_caller(struct moor_identity *i)
+{
+    i->begin_done = NULL;
+    i->finish_done = NULL;
+}
+
+moor_code moor_identity_disconnect(struct moor_identity *i, struct moor_error *err)
+{
+    if (i->begin || i->finish_done)
+        return moor_fail(err, MOOR_E_EXISTS, "a connect is under way");
+    stop_work(i);
+    moor_tokens_forget(i->tokens);
+    moor_runstate_forget();
+    moor_json_free(MOOR_TAKE(i->tags));
+    i->problem = (struct moor_error)MOOR_ERROR_INIT;
+    moor_code c = moor_keystore_wipe(&i->keys, err);
+    moor_log(MOOR_LOG_NOTICE, "machine.wiped", NULL);
+    changed(i);
+    return c;
+}
+
+/* ---- what others ask ---- */
+
+const struct moor_agentconfig *moor_identity_config(const struct moor_identity *i)
+{
+    return i->machine ? &i->machine->config : NULL;
+}
+
+const struct moor_cloud *moor_identity_cloud(const struct moor_identity *i)
+{
+    return i->machine ? &i->machine->cloud : NULL;
+}
+
+static moor_code check_standing(const struct moor_identity *i, struct moor_error *err)
+{
+    static const char *const refusals[] = {
+        [MOOR_STANDING_GONE] = "the control plane does not know this machine any more",
+        [MOOR_STANDING_DISABLED] = "this machine is disabled",
+        [MOOR_STANDING_CLONED] = "this machine is a copy of another one: connect it anew",
+    };
+    if (!i->machine)
+        return moor_fail(err, MOOR_E_UNSUPPORTED, "this machine is not connected");
+    if (!i->registration)
+        return moor_fail(err, MOOR_E_UNSUPPORTED, "%s", i->problem.msg);
+    moor_standing s = moor_registration_state(i->registration)->standing;
+    return s == MOOR_STANDING_GOOD ? MOOR_OK : moor_fail(err, MOOR_E_DENIED, "%s", refusals[s]);
+}
+
+moor_code moor_identity_token(struct moor_identity *i, const char *audience, bool fresh,
+                              moor_token_fn done, void *ctx, struct moor_token_wait **wait,
+                              struct moor_error *err)
+{
+    moor_code c = check_standing(i, err);
+    return c ? c : moor_tokens_get(i->tokens, audience, fresh, done, ctx, wait, err);
+}
+
+void moor_identity_token_cancel(struct moor_identity *i, struct moor_token_wait *wait)
+{
+    moor_tokens_cancel(i->tokens, wait);
+}
+
+static void set_time(struct moor_json *v, const char *name, int64_t ms)
+{
+    char text[MOOR_RFC3339_LEN + 1] = "";
+    if (ms)
+        moor_rfc3339_format(ms, text);
+    moor_json_set_str(v, name, text);
+}
+
+static void set_error(struct moor_json *v, const struct moor_error *err, int64_t ms)
+{
+    bool none = err->code == MOOR_OK;
+    const char *code = err->service_code[0] ? err->service_code : moor_code_name(err->code);
+    moor_json_set_str(v, "errorCode", none ? "" : code);
+    moor_json_set_str(v, "errorDetails", none ? "" : err->msg);
+    set_time(v, "errorTimestamp", none ? 0 : ms);
+}
+
+static void set_names(struct moor_json *v, const struct moor_identity *i)
+{
+    const struct moor_agentconfig *c = moor_identity_config(i);
+    const struct moor_identity_doc *d = &i->keys.doc;
+    const struct {
+        const char *name, *value;
+    } names[] = {
+        { "resourceId", c ? c->resource_id : NULL },   { "vmId", c ? c->vm_id : NULL },
+        { "tenantId", c ? c->tenant_id : NULL },       { "clientId", c ? d->client_id : NULL },
+        { "principalId", c ? d->principal_id : NULL },
+    };
+    for (size_t n = 0; n < MOOR_COUNTOF(names); n++)
+        moor_json_set_str(v, names[n].name, names[n].value ? names[n].value : "");
+}
+
+struct moor_json *moor_identity_status(const struct moor_identity *i)
+{
+    static const struct moor_registration_state none = { 0 };
+    const struct moor_registration_state *s =
+        i->registration ? moor_registration_state(i->registration) : &none;
+    bool own_problem = i->problem.code != MOOR_OK;
+    struct moor_json *v = moor_json_new_object();
+    moor_json_set_str(v, "status",
+                      moor_agent_status(plat_utc_ms(), s->last_beat_ms, i->keys.doc.not_after_ms));
+    moor_json_set_bool(v, "connected", i->machine != NULL);
+    moor_json_set_str(v, "agentVersion", moor_version());
+    set_time(v, "lastHeartbeat", s->last_beat_ms);
+    set_error(v, own_problem ? &i->problem : &s->error, own_problem ? i->problem_ms : s->error_ms);
+    set_names(v, i);
+    set_time(v, "certificateNotAfter", i->keys.doc.not_after_ms);
+    moor_json_set_str(v, "desiredStateRevision", s->revision);
+    moor_json_set_bool(v, "upgradeRequired", s->upgrade_required);
+    return v;
+}
+
+const char *moor_identity_revision(const struct moor_identity *i)
+{
+    return i->registration ? moor_registration_state(i->registration)->revision : "";
+}
+
+bool moor_identity_report_wanted(const struct moor_identity *i)
+{
+    return i->registration && moor_registration_state(i->registration)->report_wanted;
+}
+
+bool moor_identity_connected(const struct moor_identity *i)
+{
+    return i->machine != NULL;
+}
+
+void moor_identity_hashes(struct moor_identity *i, const char *settings_hash,
+                          const char *report_hash)
+{
+    if (i->registration)
+        moor_registration_hashes(i->registration, settings_hash, report_hash);
+}
+
+const struct moor_json *moor_identity_tags(const struct moor_identity *i)
+{
+    return i->tags;
+}
+
+void moor_identity_set_tags(struct moor_identity *i, const struct moor_json *tags)
+{
+    moor_json_free(i->tags);
+    i->tags = moor_json_copy(tags);
+}
+
+void moor_identity_on_change(struct moor_identity *i, void (*fn)(void *ctx), void *ctx)
+{
+    i->on_change = fn;
+    i->change_ctx = ctx;
+}
+
+/* ---- life ---- */
+
+moor_code moor_identity_new(struct moor_loop *l, struct moor_pool *pool, struct moor_identity **out,
+                            struct moor_error *err)
+{
+    MOOR_AUTOPTR(moor_identity) i = calloc(1, sizeof(*i));
+    if (!i)
+        return moor_fail(err, MOOR_E_NOMEM, "identity: out of memory");
+    i->loop = l;
+    i->pool = pool;
+    i->keys = (struct moor_keystore)MOOR_KEYSTORE_INIT;
+    moor_code c = moor_tokens_new(l, &i->tokens, err);
+    if (!c)
+        *out = MOOR_TAKE(i);
+    return c;
+}
+
+void moor_identity_free(struct moor_identity *i)
+{
+    if (!i)
+        return;
+    i->on_change = NULL;
+    if (i->begin)
+        i->begin->owner = NULL;
+    if (i->tokens)
+        stop_work(i);
+    moor_tokens_free(i->tokens);
+    moor_json_free(i->tags);
+    free(i);
+}

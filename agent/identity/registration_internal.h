@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* registration_internal.h: what registration.c, registration_calls.c and registration_wait.c
+ * share. */
+#ifndef MOOR_IDENTITY_REGISTRATION_INTERNAL_H
+#define MOOR_IDENTITY_REGISTRATION_INTERNAL_H
+
+#include "base/arena.h"
+#include "core/service.h"
+#include "identity/facts.h"
+#include "identity/registration.h"
+#include "identity/runstate.h"
+#include "run/loop.h"
+
+struct facts_job; /* a look at the host, on the pool */
+
+struct moor_registration {
+    struct moor_registration_opts o;
+    struct moor_registration_state state;
+    struct moor_runstate run;
+
+    /* The step under way. */
+    moor_step busy;
+    struct moor_http_call *call;
+    struct moor_token_wait *token;
+    struct facts_job *job;
+    bool token_fresh; /* the service refused the cached token: fetch another, once */
+    bool skew_seen;   /* the clock offset was corrected for this try */
+    bool region_seen; /* a 421 made us discover again for this try */
+    struct moor_timer *timer;
+    uint64_t due_ms;              /* monotonic: next beat or try */
+    uint64_t renew_not_before_ms; /* monotonic: after a renewal that failed */
+    unsigned failures;
+    uint32_t period_s;
+    struct moor_verdict verdict;
+
+    /* What is known. */
+    struct moor_arena endpoint_memory;
+    struct moor_service_endpoints endpoints; /* his NULL = not discovered */
+    int64_t offset_ms;                       /* to be added to our clock to get the service's */
+    struct moor_fingerprint_parts fingerprint;
+    struct moor_facts facts;
+    uint64_t facts_ms; /* monotonic, 0 = never */
+    bool properties_asked;
+    char settings_hash[65], report_hash[65];
+
+    /* A beat is repeated with its number and time until it is answered. */
+    bool beat_open;
+    int64_t beat_sent_ms;
+
+    /* The wait beside the steps. */
+    struct moor_timer *wait_timer;
+    struct moor_http_call *wait_call;
+    struct moor_token_wait *wait_token;
+    uint64_t wait_started_ms;
+    unsigned wait_failures;
+    bool wait_resumes; /* see struct moor_step_facts */
+
+    moor_registration_fn now_done; /* who asked for a beat now; NULL = nobody */
+    void *now_ctx;
+};
+
+/* registration.c: how a step ends. */
+void moor_registration_advance(struct moor_registration *r);
+void moor_registration_failed(struct moor_registration *r, const struct moor_error *err);
+void moor_registration_tell(struct moor_registration *r, const struct moor_error *err);
+void moor_registration_set_revision(struct moor_registration *r, const char *revision);
+void moor_registration_clock(struct moor_registration *r, int64_t server_time_ms);
+moor_code moor_registration_use_certificate(struct moor_registration *r, struct moor_error *err);
+
+/* registration_calls.c: how a step starts. On success r->call, r->token or r->job is set, or the
+ * step has ended already. */
+MOOR_NODISCARD moor_code moor_registration_start(struct moor_registration *r, moor_step step,
+                                                 struct moor_error *err);
+void moor_registration_drop_job(struct moor_registration *r);
+
+/* registration_wait.c */
+void moor_registration_wait(struct moor_registration *r); /* starts one unless one is running */
+void moor_registration_end_wait(struct moor_registration *r);
+MOOR_NODISCARD moor_code moor_registration_new_wait(struct moor_registration *r,
+                                                    struct moor_error *err);
+
+#endif

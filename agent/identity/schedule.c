@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "identity/schedule.h"
+
+#include <string.h>
+
+#include "base/attr.h"
+#include "base/sha256.h"
+#include "base/span.h"
+#include "http/retry.h"
+
+#define MINUTE_MS 60000ULL
+#define HOUR_MS   (60 * MINUTE_MS)
+#define DAY_MS    (24 * HOUR_MS)
+
+#define DISCONNECTED_AFTER_MS (15 * (int64_t)MINUTE_MS)
+
+static uint64_t spread(const char *vm_id, uint64_t below)
+{
+    unsigned char sum[MOOR_SHA256_LEN];
+    moor_sha256_of(moor_span_str(vm_id), sum);
+    uint64_t n = 0;
+    for (size_t i = 0; i < 8; i++)
+        n = n << 8 | sum[i];
+    return n % below;
+}
+
+/* base .. base + 10 %, drawn by random. */
+static uint64_t stretched(uint64_t base, uint32_t random)
+{
+    return base + base / 10 * (random % 1001) / 1000;
+}
+
+uint64_t moor_beat_first_ms(const char *vm_id, uint32_t period_s)
+{
+    return spread(vm_id, period_s * 1000ULL);
+}
+
+uint64_t moor_beat_next_ms(uint32_t period_s, uint32_t random)
+{
+    uint64_t period = period_s * 1000ULL;
+    return period - period / 10 + period / 5 * (random % 1001) / 1000;
+}
+
+enum { PACE_PERIOD, PACE_HOUR, PACE_DAY };
+static const struct {
+    const char *code;
+    int pace;
+} paces[] = {
+    { "InvalidRequestContent", PACE_PERIOD },
+    { "MissingApiVersionParameter", PACE_PERIOD },
+    { "InvalidApiVersionParameter", PACE_PERIOD },
+    { "ProofInvalid", PACE_PERIOD },
+    { "ClockSkew", PACE_PERIOD },
+    { "MachineNotFound", PACE_PERIOD },
+    { "IdentityCloned", PACE_PERIOD },
+    { "RequestBodyTooLarge", PACE_PERIOD },
+    { "MachineDisabled", PACE_HOUR },
+    { "KeySuperseded", PACE_DAY },
+    { "ReenrollmentNotAllowed", PACE_DAY },
+};
+
+static uint64_t pace_ms(int pace, uint64_t period)
+{
+    return pace == PACE_DAY ? DAY_MS : pace == PACE_HOUR ? HOUR_MS : period;
+}
+
+uint64_t moor_beat_retry_ms(const struct moor_error *err, unsigned failures, uint32_t period_s,
+                            uint32_t random)
+{
+    uint64_t period = period_s * 1000ULL;
+    for (size_t i = 0; i < MOOR_COUNTOF(paces); i++)
+        if (strcmp(err->service_code, paces[i].code) == 0)
+            return stretched(pace_ms(paces[i].pace, period), random);
+
+    uint64_t cap = period < MINUTE_MS ? MINUTE_MS : period;
+    const struct moor_retry_policy policy = { MINUTE_MS, cap, 10 };
+    uint64_t delay = moor_retry_delay_ms(&policy, err, failures ? failures - 1 : 0, random);
+    if (delay < MINUTE_MS)
+        return MINUTE_MS;
+    return delay > cap && err->retry_after_ms < cap ? cap : delay;
+}
+
+static const struct {
+    const char *code;
+    unsigned times;
+    unsigned periods; /* between the first and the one that convicts */
+    moor_standing standing;
+} verdicts[] = {
+    { "MachineNotFound", 3, 2, MOOR_STANDING_GONE },
+    { "IdentityCloned", 2, 1, MOOR_STANDING_CLONED },
+    { "MachineDisabled", 1, 0, MOOR_STANDING_DISABLED },
+};
+
+bool moor_verdict_note(struct moor_verdict *v, const char *service_code, uint64_t now_ms,
+                       uint32_t period_s)
+{
+    moor_standing before = v->standing;
+    if (!service_code) {
+        *v = (struct moor_verdict){ .standing = MOOR_STANDING_GOOD };
+        return before != v->standing;
+    }
+    for (size_t i = 0; i < MOOR_COUNTOF(verdicts); i++) {
+        if (strcmp(service_code, verdicts[i].code) != 0)
+            continue;
+        if (strcmp(v->code, verdicts[i].code) != 0)
+            *v = (struct moor_verdict){ .standing = before, .first_ms = now_ms };
+        for (size_t n = 0; n < sizeof(v->code) && (v->code[n] = verdicts[i].code[n]); n++)
+            continue;
+        v->seen++;
+        if (v->seen >= verdicts[i].times &&
+            now_ms - v->first_ms >= verdicts[i].periods * (uint64_t)period_s * 1000)
+            v->standing = verdicts[i].standing;
+    }
+    return before != v->standing;
+}
+
+const char *moor_agent_status(int64_t now_ms, int64_t last_beat_ms, int64_t not_after_ms)
+{
+    if (not_after_ms && now_ms >= not_after_ms)
+        return "Expired";
+    /* A beat "in the future" is a clock set back: as good as a fresh one for this purpose. */
+    if (last_beat_ms && now_ms - last_beat_ms <= DISCONNECTED_AFTER_MS)
+        return "Connected";
+    return "Disconnected";
+}
+
+int64_t moor_renew_at_ms(int64_t renew_after_ms, const char *vm_id)
+{
+    return renew_after_ms + (int64_t)spread(vm_id, DAY_MS);
+}
