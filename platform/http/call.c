@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "http/call_tls.h"
 #include "http/response.h"
 #include "platform/clock.h"
 #include "platform/file.h"
@@ -69,6 +70,16 @@ static int on_connected(void *ctx, char *peer, char *local, int peer_port, int l
     return CURL_PREREQFUNC_ABORT;
 }
 
+/* The name belongs to the URL's host; the connection to an https proxy has another one. */
+static CURLcode on_ssl_context(CURL *easy, void *ssl_ctx, void *ctx)
+{
+    const struct moor_http_call *call = ctx;
+    bool to_proxy = moor_span_starts(moor_span_str(call->settings->proxy), "https:");
+    (void)easy;
+    return moor_call_tls_tighten(ssl_ctx, to_proxy ? NULL : call->host) ? CURLE_OK
+                                                                        : CURLE_OUT_OF_MEMORY;
+}
+
 /* The answer. */
 
 static void forget_answer(struct moor_http_call *call)
@@ -76,6 +87,7 @@ static void forget_answer(struct moor_http_call *call)
     moor_arena_drop(&call->answer_arena);
     moor_buf_reset(&call->body);
     call->answer = (struct moor_http_response){ .headers = call->answer_headers };
+    call->head_ended = false;
 }
 
 static void lower(char *s)
@@ -107,6 +119,8 @@ static size_t on_header(char *data, size_t size, size_t count, void *ctx)
         forget_answer(call);
         return line.n;
     }
+    if (moor_span_trim(line).n == 0)
+        call->head_ended = true;
     if (add_answer_header(call, line))
         return line.n;
     stop(call, MOOR_E_PROTOCOL, "the headers of the answer are too long");
@@ -331,8 +345,8 @@ static moor_code check_parsed(struct moor_http_call *call, CURLU *u, struct moor
         c = get_part(u, CURLUPART_HOST, 0, &host);
     if (c == MOOR_OK)
         c = get_part(u, CURLUPART_PORT, CURLU_DEFAULT_PORT, &port);
-    if (c != MOOR_OK)
-        c = moor_fail(err, c, "URL: want http or https, a host and a path");
+    if (c != MOOR_OK || (!moor_streq(scheme, "http") && !moor_streq(scheme, "https")))
+        c = moor_fail(err, MOOR_E_BADINPUT, "URL: want http or https, a host and a path");
     else if (get_part(u, CURLUPART_USER, 0, &user) == MOOR_OK)
         c = moor_fail(err, MOOR_E_BADINPUT, "URL of %s: want no user name in it", host);
     else if (call->req.https_only && !moor_streq(scheme, "https"))
@@ -340,7 +354,8 @@ static moor_code check_parsed(struct moor_http_call *call, CURLU *u, struct moor
     else if (call->req.public_only && !is_public_text(host))
         c = moor_fail(err, MOOR_E_DENIED, "URL of %s: the address is local to this machine or link",
                       host);
-    else if (!(call->peer_name = moor_arena_fmt(&call->arena, "%s://%s:%s", scheme, host, port)))
+    else if (!(call->peer_name = moor_arena_fmt(&call->arena, "%s://%s:%s", scheme, host, port)) ||
+             !(call->host = moor_arena_str(&call->arena, moor_span_str(host))))
         c = moor_fail(err, MOOR_E_NOMEM, "HTTP request: out of memory");
     curl_free(scheme);
     curl_free(host);
@@ -442,6 +457,8 @@ static bool set_callbacks(struct moor_http_call *call)
            curl_easy_setopt(e, CURLOPT_WRITEDATA, call) == CURLE_OK &&
            curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, on_open_socket) == CURLE_OK &&
            curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, call) == CURLE_OK &&
+           curl_easy_setopt(e, CURLOPT_SSL_CTX_FUNCTION, on_ssl_context) == CURLE_OK &&
+           curl_easy_setopt(e, CURLOPT_SSL_CTX_DATA, call) == CURLE_OK &&
            curl_easy_setopt(e, CURLOPT_PREREQFUNCTION, on_connected) == CURLE_OK &&
            curl_easy_setopt(e, CURLOPT_PREREQDATA, call) == CURLE_OK;
 }
@@ -542,13 +559,12 @@ static moor_code code_of(CURLcode result)
     } codes[] = {
         { CURLE_OPERATION_TIMEDOUT, MOOR_E_TIMEOUT },
         { CURLE_OUT_OF_MEMORY, MOOR_E_NOMEM },
-        { CURLE_UNSUPPORTED_PROTOCOL, MOOR_E_BADINPUT },
+        { CURLE_UNSUPPORTED_PROTOCOL, MOOR_E_PROTOCOL }, /* an answer that is no HTTP/1 */
         { CURLE_URL_MALFORMAT, MOOR_E_BADINPUT },
         { CURLE_SSL_CACERT_BADFILE, MOOR_E_IO },
         { CURLE_WEIRD_SERVER_REPLY, MOOR_E_PROTOCOL },
         { CURLE_TOO_MANY_REDIRECTS, MOOR_E_PROTOCOL },
         { CURLE_BAD_CONTENT_ENCODING, MOOR_E_PROTOCOL },
-        { CURLE_UNSUPPORTED_PROTOCOL, MOOR_E_BADINPUT },
     };
     for (size_t i = 0; i < MOOR_COUNTOF(codes); i++)
         if (codes[i].result == result)
@@ -610,6 +626,10 @@ bool moor_call_ended(struct moor_http_call *call, CURLcode result,
     if (result != CURLE_OK) {
         const char *text = *call->curl_text ? call->curl_text : curl_easy_strerror(result);
         (void)!moor_fail(err, code_of(result), "%s: %s", call->peer_name, text);
+        return false;
+    }
+    if (!call->head_ended) { /* libcurl takes a head that ends too early for an answer */
+        (void)!moor_fail(err, MOOR_E_TRANSIENT, "%s: the answer was cut short", call->peer_name);
         return false;
     }
     int status = status_of(call);

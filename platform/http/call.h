@@ -35,12 +35,14 @@ struct moor_http_call {
     struct moor_http_request req;
     uint64_t deadline_ms;
     unsigned redirects;    /* followed so far */
+    const char *host;      /* of the URL, for the certificate */
     const char *peer_name; /* "https://host:port", for errors */
 
     struct moor_arena answer_arena;
     struct moor_http_header answer_headers[MOOR_HTTP_HEADERS_MAX];
     struct moor_http_response answer;
     struct moor_buf body;
+    bool head_ended; /* the empty line was there */
     bool sink_started;
     struct moor_error stopped; /* why we broke it off ourselves; MOOR_OK = we did not */
     char curl_text[CURL_ERROR_SIZE];

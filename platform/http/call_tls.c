@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "http/call_tls.h"
+
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <string.h>
+
+#define NAME_MAX_LEN 255
+
+/* libcurl compares the name itself, after its IDN conversion, and would take the common name. */
+static bool want_name(X509_VERIFY_PARAM *param, const char *host)
+{
+    size_t n = strlen(host);
+    if (n > 0 && host[n - 1] == '.')
+        n--;
+    for (size_t i = 0; i < n; i++)
+        if ((unsigned char)host[i] > 0x7e)
+            return true;
+    X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT |
+                                               X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    return X509_VERIFY_PARAM_set1_host(param, host, n) == 1;
+}
+
+bool moor_call_tls_tighten(void *ssl_ctx, const char *host)
+{
+    char address[NAME_MAX_LEN + 1];
+    SSL_CTX *ctx = ssl_ctx;
+    X509_VERIFY_PARAM *param = SSL_CTX_get0_param(ctx);
+    SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
+    if (!host)
+        return true;
+    if (host[0] == '[' && strlen(host) - 1 <= NAME_MAX_LEN) {
+        size_t n = strcspn(host + 1, "]%"); /* a zone is ours, not the certificate's */
+        memcpy(address, host + 1, n);
+        address[n] = '\0';
+        host = address;
+    }
+    return X509_VERIFY_PARAM_set1_ip_asc(param, host) == 1 || want_name(param, host);
+}
