@@ -8,6 +8,7 @@ import re
 import socket
 import ssl
 import subprocess
+import threading
 import time
 
 from cryptography import x509
@@ -18,7 +19,7 @@ from cryptography.x509.oid import NameOID
 from .process import PATIENCE, Process, program
 
 
-def test_program(name):
+def built_program(name):
     return str(pathlib.Path(program("x")).parent.parent / "tests" / name)
 
 
@@ -28,7 +29,7 @@ class TestServer:
     __test__ = False
 
     def __init__(self, workspace, unix=None, tls=None, **limits):
-        argv = [test_program("http_test_server")]
+        argv = [built_program("http_test_server")]
         if unix:
             argv += ["--unix", unix]
         if tls:
@@ -172,7 +173,7 @@ class Authority:
 
 def ask(workspace, *arguments, timeout=60):
     """http_test_client: the answers as a list of dicts."""
-    done = subprocess.run([test_program("http_test_client"), *map(str, arguments)],
+    done = subprocess.run([built_program("http_test_client"), *map(str, arguments)],
                           env=workspace.environment(), capture_output=True, text=True,
                           timeout=timeout * PATIENCE, check=False)
     assert done.returncode == 0, done.stderr
@@ -188,3 +189,102 @@ def eventually(check, timeout=10):
         if value or time.monotonic() > deadline:
             return value
         time.sleep(0.02)
+
+
+class Asked:
+    """One request that a ScriptServer read."""
+
+    def __init__(self, line, headers, body, connection):
+        self.method, self.target, _ = line.split(" ")
+        self.headers, self.body, self.connection = headers, body, connection
+
+
+class ScriptServer:
+    """A server whose answers are bytes, or what a function sends itself.
+
+    script: path -> bytes | function(socket, asked); a function that returns True keeps the
+    connection. With tls=(certificate, key) or an SSLContext it speaks TLS.
+    """
+
+    def __init__(self, script, tls=None, unix=None):
+        self.script, self.asked, self.connections = script, [], 0
+        if unix:
+            self.listener = socket.socket(socket.AF_UNIX)
+            self.listener.bind(unix)
+            self.listener.listen(50)
+        else:
+            self.listener = socket.create_server(("127.0.0.1", 0), backlog=50)
+        self.port = None if unix else self.listener.getsockname()[1]
+        self.context = tls
+        if isinstance(tls, tuple):
+            self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self.context.load_cert_chain(*tls)
+        self.url = f"{'https' if tls else 'http'}://localhost:{self.port}"
+        self.open = set()
+
+    def __enter__(self):
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.listener.close()
+        for s in list(self.open):
+            try:
+                s.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def _accept(self):
+        while True:
+            try:
+                s, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(s,), daemon=True).start()
+
+    def _serve(self, s):
+        try:
+            self.connections += 1
+            number = self.connections
+            s.settimeout(30 * PATIENCE)
+            if self.context:
+                s = self.context.wrap_socket(s, server_side=True)
+            self.open.add(s)
+            with s:
+                while self._one(s, number):
+                    pass
+        except OSError:
+            pass
+        finally:
+            self.open.discard(s)
+
+    def _one(self, s, number):
+        data = b""
+        while b"\r\n\r\n" not in data:
+            more = receive(s)
+            if not more:
+                return False
+            data += more
+        head, body = data.split(b"\r\n\r\n", 1)
+        lines = head.decode("latin-1").split("\r\n")
+        headers = [line.split(": ", 1) for line in lines[1:]]
+        headers = {k.lower(): v for k, v in (h if len(h) == 2 else (h[0].rstrip(":"), "") for h in headers)}
+        while len(body) < int(headers.get("content-length", 0)):
+            more = receive(s)
+            if not more:
+                return False
+            body += more
+        asked = Asked(lines[0], headers, body, number)
+        self.asked.append(asked)
+        answer = self.script.get(asked.target.split("?")[0], answer_bytes(404))
+        if callable(answer):
+            return answer(s, asked)
+        s.sendall(answer)
+        return b"connection: close" not in answer.lower()
+
+
+def answer_bytes(status, body=b"", **headers):
+    lines = [f"HTTP/1.1 {status} Any"]
+    headers.setdefault("Content_Length", len(body))
+    lines += [f"{k.replace('_', '-')}: {v}" for k, v in headers.items() if v is not None]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + body
