@@ -26,25 +26,28 @@ static const struct moor_col cols[] = {
     { MOOR_COL_FIXED, offsetof(struct moor_extension, clear_mac), 32 },
     AT(MOOR_COL_TEXT, reported),
     AT(MOOR_COL_I64, updated_ms),
+    AT(MOOR_COL_TEXT, chosen),
+    AT(MOOR_COL_U64, chosen_seq),
 };
 #define COLUMNS                                                                                    \
     "resource_id, vm_id, name, publisher, type, version, uninstall, settings_seq, settings,"       \
     " force_tag, auto_upgrade_minor, automatic_upgrade, protect, blob, thumbprint, clear_mac,"     \
-    " reported, updated_ms"
+    " reported, updated_ms, chosen, chosen_seq"
 
 moor_code moor_extension_put(struct moor_store *s, const struct moor_extension *e,
                              struct moor_error *err)
 {
     static const char sql[] =
         "INSERT INTO extensions (" COLUMNS ", resource_key) VALUES ($1, $2, $3, $4, $5, $6, $7, $8,"
-        " $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)"
+        " $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)"
         " ON CONFLICT (resource_key) DO UPDATE SET publisher = excluded.publisher,"
         " type = excluded.type, version = excluded.version, uninstall = excluded.uninstall,"
         " settings_seq = excluded.settings_seq, settings = excluded.settings,"
         " force_tag = excluded.force_tag, auto_upgrade_minor = excluded.auto_upgrade_minor,"
         " automatic_upgrade = excluded.automatic_upgrade, protect = excluded.protect,"
         " blob = excluded.blob, thumbprint = excluded.thumbprint, clear_mac = excluded.clear_mac,"
-        " reported = excluded.reported, updated_ms = excluded.updated_ms";
+        " reported = excluded.reported, updated_ms = excluded.updated_ms,"
+        " chosen = excluded.chosen, chosen_seq = excluded.chosen_seq";
     struct moor_key_text key;
     struct moor_val vals[MOOR_COUNTOF(cols) + 1];
     moor_code c = moor_db_key(e->resource_id, &key, err);
@@ -90,4 +93,29 @@ moor_code moor_extension_list(struct moor_store *s, const char *vm_id, struct mo
     if (!c)
         *out = (struct moor_extension_list){ all.items, all.count };
     return c;
+}
+
+moor_code moor_extension_choose(struct moor_store *s, const char *resource_id, const char *version,
+                                uint64_t settings_seq, struct moor_error *err)
+{
+    struct moor_key_text key;
+    moor_code c = moor_db_key(resource_id, &key, err);
+    if (c)
+        return c;
+    return moor_db_run(s,
+                       "UPDATE extensions SET chosen = $1, chosen_seq = $2 WHERE resource_key = $3",
+                       MOOR_VALS(moor_val_text(version), moor_val_int((int64_t)settings_seq),
+                                 moor_val_text(key.s)),
+                       NULL, err);
+}
+
+moor_code moor_extension_published(struct moor_store *s, const char *publisher, const char *type,
+                                   struct moor_error *err)
+{
+    return moor_db_run(
+        s,
+        "UPDATE machines SET desired_counter = desired_counter + 1 WHERE vm_id IN"
+        " (SELECT vm_id FROM extensions WHERE automatic_upgrade = 1 AND uninstall = 0"
+        " AND lower(publisher) = lower($1) AND lower(type) = lower($2))",
+        MOOR_VALS(moor_val_text(publisher), moor_val_text(type)), NULL, err);
 }

@@ -36,6 +36,8 @@ struct moor_extension {
     unsigned char clear_mac[32]; /* HMAC of the clear protected settings, zero = none */
     const char *reported;        /* JSON of the agent's last report on it, "" = none */
     int64_t updated_ms;
+    const char *chosen;  /* the published version it was given for chosen_seq, "" = none yet */
+    uint64_t chosen_seq; /* a choice holds for one settings_seq */
 };
 
 /* Inserts or replaces by resource_id. */
@@ -44,6 +46,14 @@ MOOR_NODISCARD moor_code moor_extension_put(struct moor_store *s, const struct m
 MOOR_NODISCARD moor_code moor_extension_get(struct moor_store *s, const char *resource_id,
                                             struct moor_arena *arena, struct moor_extension *out,
                                             struct moor_error *err);
+/* Keeps the choice of a version; nothing else changes. */
+MOOR_NODISCARD moor_code moor_extension_choose(struct moor_store *s, const char *resource_id,
+                                               const char *version, uint64_t settings_seq,
+                                               struct moor_error *err);
+/* A version was published: raises the desired state of every machine that has this extension with
+ * automatic_upgrade. */
+MOOR_NODISCARD moor_code moor_extension_published(struct moor_store *s, const char *publisher,
+                                                  const char *type, struct moor_error *err);
 MOOR_NODISCARD moor_code moor_extension_delete(struct moor_store *s, const char *resource_id,
                                                struct moor_error *err);
 struct moor_extension_list {

@@ -59,7 +59,8 @@ static const char step_1[] =
     " force_tag TEXT NOT NULL, auto_upgrade_minor INTEGER NOT NULL,"
     " automatic_upgrade INTEGER NOT NULL, protect INTEGER NOT NULL, blob BLOB NOT NULL,"
     " thumbprint TEXT NOT NULL, clear_mac BLOB NOT NULL, reported TEXT NOT NULL,"
-    " updated_ms INTEGER NOT NULL, resource_key TEXT PRIMARY KEY) WITHOUT ROWID;"
+    " updated_ms INTEGER NOT NULL, chosen TEXT NOT NULL, chosen_seq INTEGER NOT NULL,"
+    " resource_key TEXT PRIMARY KEY) WITHOUT ROWID;"
     "CREATE INDEX extensions_machine ON extensions (vm_id);"
 
     "CREATE TABLE packages (publisher TEXT NOT NULL, type TEXT NOT NULL, version TEXT NOT NULL,"
