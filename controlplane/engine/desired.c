@@ -4,7 +4,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "base/json.h"
 #include "engine/gallery.h"
 #include "platform/random.h"
 
@@ -148,6 +147,32 @@ moor_code moor_desired_rules(struct moor_store *s, const char *resource_id,
     return MOOR_OK;
 }
 
+/* The choice made for these settings stands, so that a document changes with its revision only;
+ * with enableAutomaticUpgrade every publication is a new choice. */
+static moor_code choose_package(struct moor_store *s, const struct moor_extension *e,
+                                struct moor_arena *arena, struct moor_package *out,
+                                struct moor_error *err)
+{
+    struct moor_package_list list;
+    moor_code c = moor_package_list(s, e->publisher, e->type, arena, &list, err);
+    if (c)
+        return c;
+    bool stands = *e->chosen && e->chosen_seq == e->settings_seq && !e->automatic_upgrade;
+    for (size_t i = 0; stands && i < list.count; i++) {
+        if (moor_streq(list.items[i].version, e->chosen)) {
+            *out = list.items[i];
+            return MOOR_OK;
+        }
+    }
+    const struct moor_package *best = moor_gallery_choose(&list, e->version, e->auto_upgrade_minor);
+    if (!best)
+        return moor_fail(err, MOOR_E_NOTFOUND, "%s: no such version is published", e->resource_id);
+    *out = *best;
+    if (moor_streq(best->version, e->chosen) && e->chosen_seq == e->settings_seq)
+        return MOOR_OK;
+    return moor_extension_choose(s, e->resource_id, best->version, e->settings_seq, err);
+}
+
 /* What there is of a package; a published file that is gone leaves the signature out. */
 static moor_code find_package(struct moor_store *s, const struct moor_extension *e,
                               const struct moor_desired_site *site, struct moor_arena *arena,
@@ -157,8 +182,7 @@ static moor_code find_package(struct moor_store *s, const struct moor_extension 
     *out = (struct moor_desired_package){ NULL, NULL, NULL };
     if (e->uninstall)
         return MOOR_OK;
-    moor_code c = moor_gallery_resolve(s, e->publisher, e->type, e->version, e->auto_upgrade_minor,
-                                       arena, room, err);
+    moor_code c = choose_package(s, e, arena, room, err);
     if (c == MOOR_E_NOTFOUND)
         return MOOR_OK;
     if (c)

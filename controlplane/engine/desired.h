@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "store/extensions.h"
 #include "store/machines.h"
 #include "store/packages.h"

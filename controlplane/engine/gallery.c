@@ -9,6 +9,7 @@
 #include "crypto/digest.h"
 #include "platform/file.h"
 #include "platform/random.h"
+#include "store/extensions.h"
 
 #define SIGNATURE_MAX ((size_t)64 * 1024)
 #define COPY_CHUNK    ((size_t)256 * 1024)
@@ -148,7 +149,11 @@ moor_code moor_gallery_publish(struct moor_store *s, const struct moor_publish *
         (c = plat_rename(incoming, final, err)))
         return c;
     guard.path = NULL;
-    if ((c = plat_sync_dir(p->packages_dir, err)) || (c = moor_package_add(s, &pkg, err)))
+    MOOR_AUTO(moor_store_tx) tx = MOOR_STORE_TX_INIT;
+    if ((c = plat_sync_dir(p->packages_dir, err)) || (c = moor_store_begin(s, &tx, err)) ||
+        (c = moor_package_add(s, &pkg, err)) ||
+        (c = moor_extension_published(s, pkg.publisher, pkg.type, err)) ||
+        (c = moor_store_commit(&tx, err)))
         return c;
     *out = pkg;
     return MOOR_OK;
@@ -199,22 +204,6 @@ const struct moor_package *moor_gallery_choose(const struct moor_package_list *l
             best = p;
     }
     return best;
-}
-
-moor_code moor_gallery_resolve(struct moor_store *s, const char *publisher, const char *type,
-                               const char *asked, bool auto_minor, struct moor_arena *arena,
-                               struct moor_package *out, struct moor_error *err)
-{
-    struct moor_package_list list;
-    moor_code c = moor_package_list(s, publisher, type, arena, &list, err);
-    if (c)
-        return c;
-    const struct moor_package *p = moor_gallery_choose(&list, asked, auto_minor);
-    if (!p)
-        return moor_fail(err, MOOR_E_NOTFOUND, "extension %s.%s: no version %s is published",
-                         publisher, type, asked[0] ? asked : "at all");
-    *out = *p;
-    return MOOR_OK;
 }
 
 moor_code moor_gallery_signature(const char *packages_dir, const char *sha256, const char *suffix,

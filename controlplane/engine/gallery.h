@@ -41,12 +41,6 @@ bool moor_version_wanted(const char *asked, bool auto_minor, const char *candida
 const struct moor_package *moor_gallery_choose(const struct moor_package_list *list,
                                                const char *asked, bool auto_minor);
 
-/* The two together. NOTFOUND names publisher, type and version. */
-MOOR_NODISCARD moor_code moor_gallery_resolve(struct moor_store *s, const char *publisher,
-                                              const char *type, const char *asked, bool auto_minor,
-                                              struct moor_arena *arena, struct moor_package *out,
-                                              struct moor_error *err);
-
 /* Base64 of <packages>/<sha256>.zip<suffix>, in the arena. */
 #define MOOR_GALLERY_SIGNATURE   ".sig"
 #define MOOR_PUBLISHER_SIGNATURE ".publisher.sig"

@@ -3,3 +3,5 @@ moor_test(unit/controlplane/engine/beats_test.c USES engine authz crypto store r
 moor_test(unit/controlplane/engine/package_test.c USES engine authz crypto store run posix)
 moor_test(unit/controlplane/engine/kql_test.c USES engine authz crypto store run posix)
 moor_test(unit/controlplane/engine/live_test.c USES engine authz crypto store run posix)
+moor_test(unit/controlplane/engine/proof_test.c USES engine authz crypto store run posix)
+moor_test(unit/controlplane/engine/desired_test.c USES engine authz crypto store run posix)
