@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cli.h: the administrator's command. A verb is a row: its words, its options as a table, its
+ * handler. Answers go to standard output, everything else to standard error; the exit status is
+ * the AZCM number.
+ */
+#ifndef MOOR_CLI_CLI_H
+#define MOOR_CLI_CLI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "connect/progress.h"
+#include "core/azcm.h"
+#include "core/options.h"
+
+struct moor_settings;
+
+/* What every verb shares. */
+struct moor_cli {
+    bool help, json, verbose, no_color, log_stderr;
+    const char *program; /* "mooring", or "azcmagent" when called by that name */
+    bool terminal;       /* somebody watches standard error */
+    bool line_open;      /* a step's line is not finished */
+};
+
+struct moor_verb {
+    const char *name;                  /* "cloud register": one or two words */
+    const char *words;                 /* of what follows, for help: "NAME URL" */
+    const char *summary;               /* one line */
+    const char *text;                  /* more help; NULL = none */
+    const struct moor_option *options; /* NULL = none */
+    size_t options_size;               /* of the zeroed struct they fill; at most 512 */
+    unsigned words_min, words_max;
+    bool admin; /* root, or the owner of MOORING_ROOT */
+    moor_azcm (*run)(struct moor_cli *cli, const void *options, const struct moor_words *words);
+};
+
+extern const struct moor_verb moor_verb_cloud_list, moor_verb_cloud_register,
+    moor_verb_cloud_remove, moor_verb_cloud_show;
+extern const struct moor_verb moor_verb_check, moor_verb_connect, moor_verb_disconnect,
+    moor_verb_help, moor_verb_show, moor_verb_version;
+
+const struct moor_verb *const *moor_verbs(size_t *count);
+int moor_cli_main(int argc, char **argv);
+
+/* output.c */
+MOOR_PRINTF(1, 2) void moor_say(const char *fmt, ...); /* the answer, on standard output */
+void moor_say_json(const struct moor_json *v);         /* the answer with -j */
+MOOR_PRINTF(2, 3) void moor_tell(struct moor_cli *cli, const char *fmt, ...); /* a message */
+MOOR_PRINTF(2, 3) void moor_warn(struct moor_cli *cli, const char *fmt, ...);
+/* "error: AZCM0023: ..." with hint, and the same as JSON on standard output with -j. hint NULL:
+ * the number's own. Returns the number. */
+moor_azcm moor_cli_fail(struct moor_cli *cli, moor_azcm number, const struct moor_error *err,
+                        const char *hint);
+/* The same with a sentence of the caller's instead of an error. */
+MOOR_PRINTF(3, 4)
+moor_azcm moor_cli_refuse(struct moor_cli *cli, moor_azcm number, const char *fmt, ...);
+struct moor_progress moor_cli_progress(struct moor_cli *cli);
+
+/* input.c: what the administrator names is read with the administrator's rights, links followed. */
+#define MOOR_INPUT_MAX (256 * 1024)
+/* file "-" is standard input. */
+MOOR_NODISCARD moor_code moor_read_input(const char *file, struct moor_buf *out,
+                                         struct moor_error *err);
+struct moor_secret;
+/* From the file, else from the environment variable; the secret stays empty when neither is given.
+ * One line feed at the end is cut; an empty secret is BADINPUT. */
+MOOR_NODISCARD moor_code moor_read_secret(const char *file, const char *variable,
+                                          struct moor_secret *out, struct moor_error *err);
+
+/* credentials.c: the options by which connect and disconnect sign in. */
+struct moor_credential_options {
+    const char *client_id, *secret, *secret_file, *token, *token_file, *tenant;
+};
+#define MOOR_CREDENTIAL_OPTIONS(type, member)                                                      \
+    { "service-principal-id", 'i', "ID", offsetof(type, member.client_id),                         \
+      "client id of the service principal that signs in" },                                        \
+        { "service-principal-secret-file", 0, "FILE", offsetof(type, member.secret_file),          \
+          "file with its secret; - is standard input" },                                           \
+        { "service-principal-secret", 'p', "SECRET", offsetof(type, member.secret),                \
+          "the secret itself: seen by every user of this machine" },                               \
+        { "access-token-file", 0, "FILE", offsetof(type, member.token_file),                       \
+          "file with an access token instead; - is standard input" },                              \
+        { "access-token", 0, "TOKEN", offsetof(type, member.token), "refused: give a file" },      \
+    {                                                                                              \
+        "tenant-id", 't', "ID", offsetof(type, member.tenant), "tenant that the credential is of"  \
+    }
+struct moor_credentials; /* secrets read by moor_credentials_read */
+struct moor_credential;
+/* Fills who, which borrows from the options and from *out. AZCM_OK, or the number after the
+ * failure was told. */
+moor_azcm moor_credentials_read(struct moor_cli *cli, const struct moor_credential_options *o,
+                                struct moor_credentials **out, struct moor_credential *who);
+void moor_credentials_free(struct moor_credentials *c);
+MOOR_DEFINE_AUTOPTR(moor_credentials)
+
+/* tags.c. "A=B,C='x y'" with quotes and backslashes, as JSON text in out. */
+MOOR_NODISCARD moor_code moor_tags_parse(const char *text, struct moor_buf *out,
+                                         struct moor_error *err);
+
+#endif

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/cli.h"
+#include "platform/account.h"
+
+int main(int argc, char **argv)
+{
+    plat_protect_process();
+    return moor_cli_main(argc, argv);
+}

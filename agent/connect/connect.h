@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * connect.h: making this machine a cloud resource, and undoing it. Every step may be repeated: a
+ * run that was killed is finished by the next one with the same parameters.
+ */
+#ifndef MOOR_CONNECT_CONNECT_H
+#define MOOR_CONNECT_CONNECT_H
+
+#include <stdbool.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "connect/progress.h"
+#include "connect/signin.h"
+#include "core/agentconfig.h"
+#include "core/azcm.h"
+#include "core/cloud.h"
+
+struct moor_session;
+
+struct moor_connect_params {
+    const struct moor_cloud *cloud;
+    struct moor_credential who;
+    const char *subscription; /* id or display name */
+    const char *group;
+    const char *location;
+    const char *name;
+    const char *tags;           /* JSON object text; NULL = none */
+    const char *correlation_id; /* NULL = none */
+};
+
+struct moor_connect_result {
+    struct moor_agentconfig config; /* strings in the arena */
+    bool was_connected;             /* nothing had to be done */
+};
+
+/* On failure *azcm says which step it was, everything made is undone, and progress told what
+ * remains. The caller is root, or owns MOORING_ROOT. */
+MOOR_NODISCARD moor_code moor_connect(struct moor_session *s,
+                                      const struct moor_connect_params *params,
+                                      const struct moor_progress *progress,
+                                      struct moor_connect_result *out, struct moor_arena *arena,
+                                      moor_azcm *azcm, struct moor_error *err);
+
+struct moor_disconnect_params {
+    const struct moor_cloud *cloud; /* NULL with local_only */
+    struct moor_credential who;
+    bool local_only;
+};
+/* Deletes the resource, then key, certificates, tokens and agentconfig.json of this machine.
+ * config is what agentconfig.json says; NULL: it is gone or unreadable (local_only). */
+MOOR_NODISCARD moor_code moor_disconnect(struct moor_session *s,
+                                         const struct moor_agentconfig *config,
+                                         const struct moor_disconnect_params *params,
+                                         const struct moor_progress *progress, moor_azcm *azcm,
+                                         struct moor_error *err);
+
+#endif

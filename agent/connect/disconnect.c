@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "base/buf.h"
+#include "connect/connect.h"
+#include "connect/himds.h"
+#include "connect/resource.h"
+#include "connect/session.h"
+#include "connect/steps.h"
+#include "core/arm.h"
+#include "platform/dirs.h"
+#include "platform/file.h"
+
+struct work {
+    struct moor_session *session;
+    const struct moor_agentconfig *config;
+    const struct moor_disconnect_params *params;
+    const struct moor_progress *progress;
+    struct moor_secret token;
+};
+
+static moor_code step_signin(void *work, struct moor_error *err)
+{
+    struct work *w = work;
+    struct moor_credential who = w->params->who;
+    if (!who.tenant_id)
+        who.tenant_id = w->config->tenant_id;
+    return moor_signin(w->session, w->params->cloud, &who, &w->token, err);
+}
+
+static moor_code step_resource(void *work, struct moor_error *err)
+{
+    struct work *w = work;
+    const struct moor_arm arm = { .session = w->session,
+                                  .base = w->params->cloud->resource_manager,
+                                  .token = &w->token };
+    bool existed = false;
+    moor_code c =
+        moor_arm_delete(&arm, w->config->resource_id, MOOR_ARM_API_VERSION, &existed, err);
+    if (c == MOOR_OK && !existed)
+        w->progress->note(w->progress->ctx, "the resource was gone already");
+    return c;
+}
+
+static moor_code step_service(void *work, struct moor_error *err)
+{
+    struct work *w = work;
+    return moor_himds_disconnect(w->session, err);
+}
+
+struct files {
+    struct moor_error *err;
+    moor_code code;
+};
+
+static bool remove_file(void *ctx, const char *name, const struct plat_stat *st)
+{
+    struct files *f = ctx;
+    MOOR_AUTOSTR path = NULL;
+    if (!st->is_file)
+        return true;
+    f->code = plat_path(PLAT_DIR_CERTS, &path, f->err, "%s", name);
+    if (f->code == MOOR_OK)
+        f->code = plat_remove(path, f->err);
+    return f->code == MOOR_OK;
+}
+
+/* With the identity role away its files go by hand; it finds them missing when it starts. */
+static moor_code step_wipe(void *work, struct moor_error *err)
+{
+    struct work *w = work;
+    struct moor_error why = MOOR_ERROR_INIT;
+    if (moor_himds_disconnect(w->session, &why) == MOOR_OK)
+        return MOOR_OK;
+    MOOR_AUTO(moor_buf) text = MOOR_BUF(1024);
+    moor_buf_fmt(&text, "%s: its files are removed without it", why.msg);
+    w->progress->note(w->progress->ctx, moor_buf_cstr(&text));
+    struct files f = { .err = err };
+    moor_code c = plat_list_dir(plat_dir_path(PLAT_DIR_CERTS), remove_file, &f, err);
+    if (c == MOOR_E_NOTFOUND)
+        return MOOR_OK;
+    return c == MOOR_OK ? f.code : c;
+}
+
+static moor_code step_config(void *work, struct moor_error *err)
+{
+    (void)work;
+    return moor_agentconfig_remove(err);
+}
+
+static const struct moor_step with_cloud[] = {
+    { "signIn", "Signing in", AZCM_NO_TOKEN, step_signin },
+    { "resource", "Deleting the machine's resource", AZCM_DELETE_RESOURCE, step_resource },
+    { "identity", "Wiping key, certificates and tokens", AZCM_NO_HIMDS, step_service },
+    { "config", "Removing agentconfig.json", AZCM_DISCONNECT, step_config },
+};
+static const struct moor_step local[] = {
+    { "identity", "Wiping key, certificates and tokens", AZCM_DISCONNECT, step_wipe },
+    { "config", "Removing agentconfig.json", AZCM_DISCONNECT, step_config },
+};
+
+moor_code moor_disconnect(struct moor_session *s, const struct moor_agentconfig *config,
+                          const struct moor_disconnect_params *params,
+                          const struct moor_progress *progress, moor_azcm *azcm,
+                          struct moor_error *err)
+{
+    struct work w = { .session = s, .config = config, .params = params, .progress = progress };
+    moor_code c =
+        params->local_only
+            ? moor_steps_run(local, MOOR_COUNTOF(local), &w, progress, azcm, err)
+            : moor_steps_run(with_cloud, MOOR_COUNTOF(with_cloud), &w, progress, azcm, err);
+    moor_secret_drop(&w.token);
+    return c;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* himds.h: the CLI's side of <SOCKS>/himds.sock, the identity role's channel. */
+#ifndef MOOR_CONNECT_HIMDS_H
+#define MOOR_CONNECT_HIMDS_H
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/json.h"
+
+struct moor_session;
+
+/* GET /status: the document as it is, for show. TRANSIENT when nobody listens. */
+MOOR_NODISCARD moor_code moor_himds_status(struct moor_session *s, struct moor_json **out,
+                                           struct moor_error *err);
+
+/* Makes or finds the key; appends base64 of the PKCS#1 public key. */
+MOOR_NODISCARD moor_code moor_himds_begin(struct moor_session *s, const char *vm_id,
+                                          const char *resource_id, struct moor_buf *public_key,
+                                          struct moor_error *err);
+
+/* Certificate and first heartbeat, after agentconfig.json is there. */
+MOOR_NODISCARD moor_code moor_himds_finish(struct moor_session *s, struct moor_json **out,
+                                           struct moor_error *err);
+
+/* Wipes key, certificates, tokens, caches. */
+MOOR_NODISCARD moor_code moor_himds_disconnect(struct moor_session *s, struct moor_error *err);
+
+#endif

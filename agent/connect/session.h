@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * session.h: one command's conversation with a cloud and with the local identity role: a loop, a
+ * client with the cloud's CA and the machine's proxy settings, and calls that return when the
+ * answer is there. For the CLI, which has nothing else to do meanwhile. One thread.
+ */
+#ifndef MOOR_CONNECT_SESSION_H
+#define MOOR_CONNECT_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/error.h"
+#include "http/transport.h"
+
+struct moor_session;
+struct moor_settings;
+
+/* ca_file NULL: the system store. proxy of the settings applies to all but Unix sockets. */
+MOOR_NODISCARD moor_code moor_session_new(const char *ca_file, const struct moor_settings *settings,
+                                          struct moor_session **out, struct moor_error *err);
+void moor_session_free(struct moor_session *s);
+MOOR_DEFINE_AUTOPTR(moor_session)
+
+struct moor_reply {
+    int status;
+    struct moor_buf body; /* wiped on drop: it may hold a token */
+    char request_id[40];
+    char date[64]; /* the Date header, "" = none */
+};
+void moor_reply_drop(struct moor_reply *r);
+MOOR_DEFINE_AUTO(moor_reply)
+#define MOOR_REPLY_INIT                                                                            \
+    {                                                                                              \
+        .body = MOOR_BUF_SECRET(4 * 1024 * 1024)                                                   \
+    }
+
+/* Any status of an answer is MOOR_OK. CANCELED after an interrupt. */
+MOOR_NODISCARD moor_code moor_session_call(struct moor_session *s,
+                                           const struct moor_http_request *req,
+                                           struct moor_reply *out, struct moor_error *err);
+
+/* The same, but tries again for a minute while the failure is transient, and turns an answer that
+ * is not 2xx into an error named by what. Statuses in keep (0-terminated, may be NULL) count as
+ * answers. */
+MOOR_NODISCARD moor_code moor_session_ask(struct moor_session *s,
+                                          const struct moor_http_request *req, const char *what,
+                                          const int *keep, struct moor_reply *out,
+                                          struct moor_error *err);
+
+/* After an interrupt the next call fails; cleaning up needs calls that work again. */
+bool moor_session_interrupted(const struct moor_session *s);
+void moor_session_clear_interrupt(struct moor_session *s);
+
+/* How long transient failures are tried again; 60 s when not set. */
+void moor_session_set_patience(struct moor_session *s, uint64_t ms);
+
+#endif
