@@ -9,9 +9,9 @@
 #include "api/machines.h"
 #include "api/protect.h"
 #include "api/routes.h"
+#include "engine/gallery.h"
 #include "engine/live.h"
 #include "run/log.h"
-#include "store/packages.h"
 
 #define TYPE     "Microsoft.HybridCompute/machines/extensions"
 #define BODY_MAX (1u << 20)
@@ -201,18 +201,19 @@ static moor_code check_idle(struct moor_call *c, const struct write *w, struct m
     return code;
 }
 
-/* A publisher and type that the gallery never heard of fails here, not on the machine. */
+/* What the gallery does not have fails here, not on the machine. */
 static moor_code check_published(struct moor_call *c, const struct write *w, struct moor_error *err)
 {
     struct moor_package_list list = { NULL, 0 };
     const struct moor_extension *e = &w->change.row;
     moor_code code = moor_package_list(c->app->store, e->publisher, e->type, c->arena, &list, err);
-    if (code || list.count > 0 || w->exists)
+    if (code || moor_gallery_choose(&list, e->version, e->auto_upgrade_minor))
         return code;
-    code = moor_fail(err, MOOR_E_NOTFOUND,
-                     "The VM extension with publisher '%s' and type '%s' could not be found in "
-                     "location '%s'.",
-                     e->publisher, e->type, w->t.machine_row.location);
+    code =
+        moor_fail(err, MOOR_E_NOTFOUND,
+                  "The VM extension with publisher '%s', type '%s' and version '%s' could not "
+                  "be found in location '%s'.",
+                  e->publisher, e->type, *e->version ? e->version : "*", w->t.machine_row.location);
     memcpy(err->service_code, "ArtifactNotFound", sizeof("ArtifactNotFound"));
     return code;
 }

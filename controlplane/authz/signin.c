@@ -44,9 +44,13 @@ moor_code moor_signin_new_secret(struct moor_store *s, const char *object_id, in
     unsigned char bytes[SECRET_BYTES];
     struct moor_secret_row row = { .expires_ms = expires_ms };
     MOOR_AUTO(moor_buf) text = MOOR_BUF_SECRET(64);
-    plat_random(bytes, sizeof(bytes));
     plat_random(row.salt, sizeof(row.salt));
-    moor_buf_base64url(&text, moor_span(bytes, sizeof(bytes)));
+    /* Not with a dash in front: people pass it as an argument (az login -p). */
+    do {
+        moor_buf_reset(&text);
+        plat_random(bytes, sizeof(bytes));
+        moor_buf_base64url(&text, moor_span(bytes, sizeof(bytes)));
+    } while (moor_buf_cstr(&text)[0] == '-');
     moor_wipe(bytes, sizeof(bytes));
     moor_code c = moor_buf_ok(&text, "secret", err);
     if (c)

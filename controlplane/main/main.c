@@ -35,27 +35,28 @@ OPTION(o_signature, "--signature", NULL, "FILE", signature, "the publisher's det
 
 static const struct cp_command commands[] = {
     { "init", "", 0, 0, "make the state folder: keys, certificates, the administrator",
-      OPTIONS(&o_state, &o_host, &o_location), cp_run_init },
+      OPTIONS(&o_state, &o_host, &o_location), cp_run_init, false },
     { "serve", "", 0, 0, "run the server; makes the state folder on the first start",
-      OPTIONS(&o_state, &o_listen, &o_public, &o_verbose), cp_run_serve },
-    { "info", "", 0, 0, "tell addresses, ids and files", OPTIONS(&o_state, &o_json), cp_run_info },
-    { "ca show", "", 0, 0, "print the certificate of the TLS CA", OPTIONS(&o_state),
-      cp_run_ca_show },
+      OPTIONS(&o_state, &o_listen, &o_public, &o_verbose), cp_run_serve, false },
+    { "info", "", 0, 0, "tell addresses, ids and files", OPTIONS(&o_state, &o_json), cp_run_info,
+      false },
+    { "ca show", "", 0, 0, "print the certificate of the TLS CA", OPTIONS(&o_state), cp_run_ca_show,
+      false },
     { "ca fingerprint", "", 0, 0, "print the SHA-256 of the TLS CA's certificate",
-      OPTIONS(&o_state), cp_run_ca_fingerprint },
+      OPTIONS(&o_state), cp_run_ca_fingerprint, false },
     { "extension publish", "ZIP", 1, 1, "add an extension package to the gallery",
       OPTIONS(&o_state, &o_publisher, &o_type, &o_version, &o_signature, &o_json),
-      cp_run_extension_publish },
+      cp_run_extension_publish, true },
     { "extension list", "", 0, 0, "list the gallery", OPTIONS(&o_state, &o_json),
-      cp_run_extension_list },
+      cp_run_extension_list, false },
     { "principal create", "NAME", 1, 1, "make an application that may sign in",
-      OPTIONS(&o_state, &o_role, &o_scope, &o_secret, &o_expires, &o_json),
-      cp_run_principal_create },
+      OPTIONS(&o_state, &o_role, &o_scope, &o_secret, &o_expires, &o_json), cp_run_principal_create,
+      false },
     { "principal list", "", 0, 0, "list applications", OPTIONS(&o_state, &o_json),
-      cp_run_principal_list },
+      cp_run_principal_list, false },
     { "principal delete", "CLIENT-ID", 1, 1, "remove an application and its rights",
-      OPTIONS(&o_state), cp_run_principal_delete },
-    { "version", "", 0, 0, "print the version", OPTIONS(&o_state), cp_run_version },
+      OPTIONS(&o_state), cp_run_principal_delete, false },
+    { "version", "", 0, 0, "print the version", OPTIONS(&o_state), cp_run_version, false },
 };
 
 int cp_complain(const struct moor_error *err)
@@ -66,7 +67,7 @@ int cp_complain(const struct moor_error *err)
 
 int main(int argc, char **argv)
 {
-    struct cp_options options;
+    struct cp_options options = { .state = NULL };
     struct moor_error err = MOOR_ERROR_INIT;
     int status = 0;
     plat_protect_process();
@@ -74,5 +75,8 @@ int main(int argc, char **argv)
         return cp_complain(&err);
     const struct cp_command *c =
         cp_options_parse(commands, MOOR_COUNTOF(commands), argc, argv, &options, &status);
-    return c ? c->run(&options) : status;
+    if (c)
+        status = c->run(&options);
+    cp_options_drop(&options);
+    return status;
 }

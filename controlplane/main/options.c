@@ -2,10 +2,11 @@
 #include "main/options.h"
 
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 
 #include "base/span.h"
 #include "platform/dirs.h"
+#include "platform/self.h"
 
 static void usage(const struct cp_command *commands, size_t count)
 {
@@ -81,34 +82,70 @@ static bool wrong(const struct cp_command *c, const char *what, const char *whic
     return false;
 }
 
+static bool take_word(const struct cp_command *c, const char *word, struct cp_options *out)
+{
+    if (out->word_count == CP_WORDS_MAX || out->word_count >= c->words_max)
+        return wrong(c, "unexpected argument", word);
+    out->words[out->word_count++] = word;
+    return true;
+}
+
+/* argv[*at] is an option; *at moves on when its value is the next argument. */
+static bool take_option(const struct cp_command *c, int argc, char *const *argv, int *at,
+                        struct cp_options *out)
+{
+    const char *arg = argv[*at];
+    struct moor_span value = moor_span_str(arg);
+    struct moor_span name = arg[1] == '-' ? moor_span_cut(&value, '=') : value;
+    const struct cp_option *o = find_option(c, name);
+    bool inlined = arg[1] == '-' && value.p != NULL;
+    if (!o)
+        return wrong(c, "unknown option", arg);
+    if (inlined && !o->argument)
+        return wrong(c, "no value wanted:", arg);
+    if (o->argument && !inlined && *at + 1 == argc)
+        return wrong(c, "a value is missing behind", arg);
+    const char *text = NULL;
+    if (o->argument)
+        text = inlined ? value.p : argv[++*at];
+    return store_value(out, o, text) || wrong(c, "too many of", arg);
+}
+
 static bool parse_arguments(const struct cp_command *c, int argc, char *const *argv, int from,
                             struct cp_options *out)
 {
     for (int i = from; i < argc; i++) {
-        const char *arg = argv[i];
-        if (arg[0] != '-' || arg[1] == '\0') {
-            if (out->word_count == CP_WORDS_MAX || out->word_count >= c->words_max)
-                return wrong(c, "unexpected argument", arg);
-            out->words[out->word_count++] = arg;
-            continue;
-        }
-        struct moor_span value = moor_span_str(arg);
-        struct moor_span name = arg[1] == '-' ? moor_span_cut(&value, '=') : value;
-        const struct cp_option *o = find_option(c, name);
-        bool inlined = arg[1] == '-' && value.p != NULL;
-        if (!o)
-            return wrong(c, "unknown option", arg);
-        if (inlined && !o->argument)
-            return wrong(c, "no value wanted:", arg);
-        if (o->argument && !inlined && i + 1 == argc)
-            return wrong(c, "a value is missing behind", arg);
-        const char *text = !o->argument ? NULL : inlined ? value.p : argv[++i];
-        if (!store_value(out, o, text))
-            return wrong(c, "too many of", arg);
+        bool word = argv[i][0] != '-' || argv[i][1] == '\0';
+        if (word ? !take_word(c, argv[i], out) : !take_option(c, argc, argv, &i, out))
+            return false;
     }
     if (out->word_count < c->words_min)
         return wrong(c, "missing argument:", c->words);
     return true;
+}
+
+/* Paths are as the caller sees them; from here on they are absolute. Kept until the end. */
+static bool resolve_paths(struct cp_options *o, const struct cp_command *c)
+{
+    const char **paths[] = { &o->state, &o->secret_file, &o->signature,
+                             c->word_is_path ? &o->words[0] : NULL };
+    for (size_t i = 0; i < MOOR_COUNTOF(paths); i++) {
+        struct moor_error err = MOOR_ERROR_INIT;
+        char *absolute = NULL;
+        if (!paths[i] || !*paths[i])
+            continue;
+        if (o->owned_count == CP_PATHS_MAX || plat_absolute_path(*paths[i], &absolute, &err))
+            return wrong(c, "bad path", *paths[i]);
+        o->owned[o->owned_count++] = absolute;
+        *paths[i] = absolute;
+    }
+    return true;
+}
+
+void cp_options_drop(struct cp_options *o)
+{
+    while (o->owned_count > 0)
+        free(o->owned[--o->owned_count]);
 }
 
 static bool is_help(const char *arg)
@@ -144,5 +181,9 @@ const struct cp_command *cp_options_parse(const struct cp_command *commands, siz
     }
     if (!out->state)
         out->state = plat_dir_path(PLAT_DIR_CP_LIB);
+    if (!resolve_paths(out, c)) {
+        *status = 2;
+        return NULL;
+    }
     return c;
 }

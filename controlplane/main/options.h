@@ -9,6 +9,7 @@
 #include "base/error.h"
 
 #define CP_WORDS_MAX 32
+#define CP_PATHS_MAX 4
 
 /* Everything any command takes; each command's table says which. */
 struct cp_options {
@@ -24,7 +25,10 @@ struct cp_options {
     const char *publisher, *type, *version, *signature;
     const char *words[CP_WORDS_MAX]; /* arguments that are no options */
     size_t word_count;
+    char *owned[CP_PATHS_MAX]; /* paths made absolute */
+    size_t owned_count;
 };
+void cp_options_drop(struct cp_options *o);
 
 struct cp_option {
     const char *name;     /* "--state" */
@@ -41,6 +45,7 @@ struct cp_command {
     const char *help;
     const struct cp_option *const *options; /* NULL-terminated */
     int (*run)(const struct cp_options *o);
+    bool word_is_path; /* the first word is */
 };
 
 /* argv[0] is the program. NULL and *status set when there is nothing to run: help was printed (0)

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/span.h"
 #include "platform/oserr.h"
 
@@ -23,6 +24,21 @@ moor_code plat_program_path(char **out, struct moor_error *err)
     if (n < 0)
         return plat_fail(err, errno, "/proc/self/exe");
     return moor_span_dup(moor_span(path, (size_t)n), out, err);
+}
+
+moor_code plat_absolute_path(const char *path, char **out, struct moor_error *err)
+{
+    char here[PATH_MAX];
+    MOOR_AUTO(moor_buf) text = MOOR_BUF(2 * PATH_MAX);
+    if (path[0] != '/') {
+        if (!getcwd(here, sizeof(here)))
+            return plat_fail(err, errno, "current folder");
+        while (path[0] == '.' && path[1] == '/')
+            path += 2;
+        moor_buf_fmt(&text, "%s/", here);
+    }
+    moor_buf_str(&text, path);
+    return moor_buf_take(&text, "path", out, err);
 }
 
 const char *plat_environment(const char *name)

@@ -12,6 +12,9 @@
 /* The absolute path of the running program, as a heap string. */
 MOOR_NODISCARD moor_code plat_program_path(char **out, struct moor_error *err);
 
+/* A path as a person gave it, seen from the current folder, as an absolute one on the heap. */
+MOOR_NODISCARD moor_code plat_absolute_path(const char *path, char **out, struct moor_error *err);
+
 /* A variable of the environment; NULL when absent, or when the program has more rights than the
  * caller. Valid until the environment changes, which no program of ours does. */
 const char *plat_environment(const char *name);
