@@ -4,6 +4,11 @@ foreach(name documents names options service url)
     moor_test(unit/agent/core/${name}_test.c USES core posix)
 endforeach()
 
-foreach(name schedule)
-    moor_test(unit/agent/identity/${name}_test.c USES identity core http run crypto posix)
+moor_test(unit/agent/identity/schedule_test.c USES identity core http run crypto posix)
+# These touch files, in a root of their own, on virtual time.
+foreach(name challenge tokens)
+    moor_test(unit/agent/identity/${name}_test.c USES identity core http fakes run crypto posix)
+    set(root "${CMAKE_BINARY_DIR}/tests/root.identity.${name}")
+    file(MAKE_DIRECTORY "${root}")
+    set_tests_properties(unit.agent.identity.${name} PROPERTIES ENVIRONMENT "MOORING_ROOT=${root}")
 endforeach()

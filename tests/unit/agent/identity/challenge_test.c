@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "identity/challenge.h"
+
+#include "rig.h"
+
+struct bench {
+    struct rig rig;
+    struct moor_challenges *all;
+};
+
+static void open_bench(struct bench *b)
+{
+    rig_open(&b->rig);
+    CHECK(moor_challenges_new(b->rig.loop, plat_dir_path(PLAT_DIR_TOKENS), &b->all, NULL) ==
+          MOOR_OK);
+}
+
+static void close_bench(struct bench *b)
+{
+    moor_challenges_free(b->all);
+    rig_close(&b->rig);
+}
+
+static bool count(void *ctx, const char *name, const struct plat_stat *st)
+{
+    (void)name;
+    (void)st;
+    ++*(unsigned *)ctx;
+    return true;
+}
+
+static unsigned files(void)
+{
+    unsigned n = 0;
+    CHECK(plat_list_dir(plat_dir_path(PLAT_DIR_TOKENS), count, &n, NULL) == MOOR_OK);
+    return n;
+}
+
+/* The content of a new key file. */
+static void issue(struct bench *b, struct moor_buf *key)
+{
+    const char *path = NULL;
+    CHECK(moor_challenges_issue(b->all, &path, NULL) == MOOR_OK);
+    CHECK(plat_read_all(path, 4096, key, NULL) == MOOR_OK);
+}
+
+static void key_file_is_what_sdks_demand(void)
+{
+    struct bench b;
+    struct plat_stat st;
+    const char *path = NULL;
+    open_bench(&b);
+    CHECK(moor_challenges_issue(b.all, &path, NULL) == MOOR_OK);
+    struct moor_span p = moor_span_str(path);
+    CHECK(moor_span_starts(p, plat_dir_path(PLAT_DIR_TOKENS)));
+    CHECK(moor_span_ends(p, ".key"));
+    CHECK(strchr(path, '=') == NULL);
+    CHECK(plat_stat_path(path, &st, NULL) == MOOR_OK);
+    CHECK_INT(st.mode & 07777, 0640);
+    CHECK_INT(st.size, 43);
+    close_bench(&b);
+}
+
+static void key_is_good_once(void)
+{
+    struct bench b;
+    MOOR_AUTO(moor_buf) key = MOOR_BUF(4096);
+    open_bench(&b);
+    issue(&b, &key);
+    struct moor_challenge *one = moor_challenges_take(b.all, moor_buf_view(&key));
+    CHECK(one != NULL);
+    CHECK(moor_challenges_take(b.all, moor_buf_view(&key)) == NULL); /* in use */
+    moor_challenges_use_up(b.all, one);
+    CHECK(moor_challenges_take(b.all, moor_buf_view(&key)) == NULL);
+    CHECK_INT(files(), 0);
+    close_bench(&b);
+}
+
+static void key_given_back_can_be_sent_again(void)
+{
+    struct bench b;
+    MOOR_AUTO(moor_buf) key = MOOR_BUF(4096);
+    open_bench(&b);
+    issue(&b, &key);
+    moor_challenges_give_back(b.all, moor_challenges_take(b.all, moor_buf_view(&key)));
+    struct moor_challenge *one = moor_challenges_take(b.all, moor_buf_view(&key));
+    CHECK(one != NULL);
+    moor_challenges_use_up(b.all, one);
+    close_bench(&b);
+}
+
+static void wrong_keys_open_nothing(void)
+{
+    struct bench b;
+    MOOR_AUTO(moor_buf) key = MOOR_BUF(4096);
+    open_bench(&b);
+    issue(&b, &key);
+    CHECK(moor_challenges_take(b.all, MOOR_SPAN_NONE) == NULL);
+    CHECK(moor_challenges_take(b.all, moor_span(key.data, key.len - 1)) == NULL);
+    key.data[7] ^= 1;
+    CHECK(moor_challenges_take(b.all, moor_buf_view(&key)) == NULL);
+    CHECK_INT(files(), 1);
+    close_bench(&b);
+}
+
+static void key_runs_out_with_its_file(void)
+{
+    struct bench b;
+    MOOR_AUTO(moor_buf) key = MOOR_BUF(4096);
+    open_bench(&b);
+    issue(&b, &key);
+    fake_run(b.rig.loop, MOOR_CHALLENGE_LIFE_MS - 1);
+    CHECK_INT(files(), 1);
+    fake_run(b.rig.loop, 2);
+    CHECK_INT(files(), 0);
+    CHECK(moor_challenges_take(b.all, moor_buf_view(&key)) == NULL);
+    close_bench(&b);
+}
+
+static void key_in_use_outlives_its_time_but_is_not_given_back(void)
+{
+    struct bench b;
+    MOOR_AUTO(moor_buf) key = MOOR_BUF(4096);
+    open_bench(&b);
+    issue(&b, &key);
+    struct moor_challenge *one = moor_challenges_take(b.all, moor_buf_view(&key));
+    fake_run(b.rig.loop, 2 * MOOR_CHALLENGE_LIFE_MS);
+    moor_challenges_give_back(b.all, one);
+    CHECK(moor_challenges_take(b.all, moor_buf_view(&key)) == NULL);
+    fake_run(b.rig.loop, 1);
+    CHECK_INT(files(), 0);
+    close_bench(&b);
+}
+
+static void number_of_files_is_bounded(void)
+{
+    struct bench b;
+    const char *path = NULL;
+    MOOR_AUTO(moor_buf) first = MOOR_BUF(4096);
+    open_bench(&b);
+    issue(&b, &first);
+    for (unsigned i = 1; i < MOOR_CHALLENGES_MAX; i++)
+        CHECK(moor_challenges_issue(b.all, &path, NULL) == MOOR_OK);
+    CHECK(moor_challenges_issue(b.all, &path, NULL) == MOOR_E_THROTTLED);
+    CHECK_INT(files(), MOOR_CHALLENGES_MAX);
+    fake_run(b.rig.loop, MOOR_CHALLENGE_YOUNG_MS);
+    CHECK(moor_challenges_issue(b.all, &path, NULL) == MOOR_OK); /* the oldest gave way */
+    CHECK(moor_challenges_take(b.all, moor_buf_view(&first)) == NULL);
+    CHECK_INT(files(), MOOR_CHALLENGES_MAX);
+    close_bench(&b);
+}
+
+static void files_of_an_earlier_run_are_removed(void)
+{
+    struct bench b;
+    MOOR_AUTOSTR key = NULL;
+    MOOR_AUTOSTR other = NULL;
+    open_bench(&b);
+    CHECK(plat_path(PLAT_DIR_TOKENS, &key, NULL, "left.key") == MOOR_OK);
+    CHECK(plat_path(PLAT_DIR_TOKENS, &other, NULL, "note.txt") == MOOR_OK);
+    CHECK(plat_write_atomic(key, MOOR_SPAN_LIT("x"), PLAT_GROUP_READ, NULL) == MOOR_OK);
+    CHECK(plat_write_atomic(other, MOOR_SPAN_LIT("x"), PLAT_GROUP_READ, NULL) == MOOR_OK);
+    moor_challenges_free(b.all);
+    CHECK(moor_challenges_new(b.rig.loop, plat_dir_path(PLAT_DIR_TOKENS), &b.all, NULL) == MOOR_OK);
+    CHECK(!plat_exists(key));
+    CHECK(plat_exists(other));
+    close_bench(&b);
+}
+
+RIG_MAIN(CHECK_TEST(key_file_is_what_sdks_demand), CHECK_TEST(key_is_good_once),
+         CHECK_TEST(key_given_back_can_be_sent_again), CHECK_TEST(wrong_keys_open_nothing),
+         CHECK_TEST(key_runs_out_with_its_file),
+         CHECK_TEST(key_in_use_outlives_its_time_but_is_not_given_back),
+         CHECK_TEST(number_of_files_is_bounded), CHECK_TEST(files_of_an_earlier_run_are_removed))
