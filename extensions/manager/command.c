@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "manager/command.h"
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/text.h"
+#include "manager/folder.h"
+#include "platform/dirs.h"
+#include "platform/file.h"
+#include "run/child.h"
+#include "run/loop.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OUTPUT_TAIL 1600
+#define ENV_MAX     24
+
+struct moor_command {
+    struct moor_child *child;
+    moor_command_fn done;
+    void *ctx;
+    char *out_path, *err_path;
+};
+
+/* The reference agent's limits. */
+static const uint64_t timeouts_ms[MOOR_VERB_COUNT_] = {
+    [MOOR_VERB_INSTALL] = 900000, [MOOR_VERB_UPDATE] = 900000,    [MOOR_VERB_ENABLE] = 300000,
+    [MOOR_VERB_DISABLE] = 900000, [MOOR_VERB_UNINSTALL] = 300000,
+};
+
+uint64_t moor_command_timeout_ms(moor_handler_verb verb)
+{
+    return timeouts_ms[verb];
+}
+
+void moor_command_free(struct moor_command *c)
+{
+    if (!c)
+        return;
+    moor_child_free(c->child);
+    free(c->out_path);
+    free(c->err_path);
+    free(c);
+}
+
+static void add_tail(struct moor_buf *b, const char *path)
+{
+    MOOR_AUTO(plat_file) f = PLAT_FILE_INIT;
+    char tail[OUTPUT_TAIL];
+    struct plat_stat st;
+    size_t got = 0;
+    if (plat_open(path, PLAT_READ, &f, NULL) != MOOR_OK || plat_fstat(&f, &st, NULL) != MOOR_OK)
+        return;
+    uint64_t from = st.size > sizeof(tail) ? st.size - sizeof(tail) : 0;
+    if (plat_read_at(&f, from, tail, sizeof(tail), &got, NULL) == MOOR_OK)
+        moor_utf8_repair(b, moor_span(tail, got));
+}
+
+static void on_end(void *ctx, const struct moor_child_result *r)
+{
+    struct moor_command *c = ctx;
+    MOOR_AUTO(moor_buf) output = MOOR_BUF(8 * OUTPUT_TAIL);
+    moor_buf_str(&output, "[stdout]\n");
+    add_tail(&output, c->out_path);
+    moor_buf_str(&output, "\n\n[stderr]\n");
+    add_tail(&output, c->err_path);
+    const struct moor_command_result result = { r->how.signaled, r->timed_out, r->how.code,
+                                                moor_buf_cstr(&output) };
+    c->done(c->ctx, &result);
+}
+
+/* The line goes through the shell, as the contract demands; what we put in front of it must not
+ * mean anything to the shell. */
+static moor_code check_plain(const char *folder, struct moor_error *err)
+{
+    for (const char *p = folder; *p; p++) {
+        bool plain = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') ||
+                     (*p >= '0' && *p <= '9') || strchr("/._-+", *p);
+        if (!plain)
+            return moor_fail(err, MOOR_E_UNSUPPORTED,
+                             "%s: handlers cannot run below a path with other characters than "
+                             "letters, digits and /._-+",
+                             folder);
+    }
+    return MOOR_OK;
+}
+
+static const char *const fixed_env[] = {
+    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME=/root",
+    "LANG=C.UTF-8",
+    "AZURE_GUEST_AGENT_EXTENSION_SUPPORTED_FEATURES="
+    "[{\"Key\": \"ExtensionTelemetryPipeline\", \"Value\": \"1.0\"}]",
+    "AZURE_GUEST_AGENT_UNINSTALL_CMD_EXIT_CODE=NOT_RUN",
+    "AZURE_GUEST_AGENT_DISABLE_CMD_EXIT_CODE=NOT_RUN",
+};
+
+static const char **make_env(const struct moor_command_opts *o, const char *folder,
+                             struct moor_arena *arena)
+{
+    const struct moor_item *i = o->item;
+    const char **env = moor_arena_array(arena, ENV_MAX, sizeof(*env));
+    size_t n = 0;
+    if (!env)
+        return NULL;
+    for (; n < MOOR_COUNTOF(fixed_env); n++)
+        env[n] = fixed_env[n];
+    env[n++] = moor_arena_fmt(arena, "AZURE_GUEST_AGENT_EXTENSION_PATH=%s", folder);
+    env[n++] = moor_arena_fmt(arena, "AZURE_GUEST_AGENT_EXTENSION_VERSION=%s",
+                              o->old ? i->old_version : i->version);
+    env[n++] = moor_arena_fmt(arena, "ConfigSequenceNumber=%" PRIu32, i->seq);
+    env[n++] = moor_arena_fmt(arena, "IMDS_ENDPOINT=http://localhost:%s", o->himds_port);
+    env[n++] = moor_arena_fmt(
+        arena, "IDENTITY_ENDPOINT=http://localhost:%s/metadata/identity/oauth2/token",
+        o->himds_port);
+    if (o->verb == MOOR_VERB_UPDATE) {
+        env[n++] = moor_arena_fmt(arena, "VERSION=%s", i->version);
+        env[n++] =
+            moor_arena_fmt(arena, "AZURE_GUEST_AGENT_UPDATING_FROM_VERSION=%s", i->old_version);
+    }
+    for (size_t k = 0; k < n; k++) {
+        if (!env[k])
+            return NULL;
+    }
+    return env;
+}
+
+static moor_code open_output(const char *path, struct plat_file *out, struct moor_error *err)
+{
+    moor_code c = plat_remove(path, err);
+    return c == MOOR_OK ? plat_create_new(path, PLAT_OWNER_ONLY, out, err) : c;
+}
+
+static moor_code output_paths(struct moor_command *c, const struct moor_command_opts *o,
+                              const char *folder, struct moor_error *err)
+{
+    const char *name = strrchr(folder, '/') + 1;
+    const char *verb = moor_handler_verb_name(o->verb);
+    MOOR_AUTOSTR dir = NULL;
+    moor_code code = plat_path(PLAT_DIR_GUESTCONFIG, &dir, err, "extension_logs/%s", name);
+    if (code == MOOR_OK)
+        code = plat_make_dirs(dir, PLAT_OWNER_ONLY, err);
+    if (code == MOOR_OK)
+        code = plat_path(PLAT_DIR_GUESTCONFIG, &c->out_path, err, "extension_logs/%s/%s.stdout",
+                         name, verb);
+    if (code == MOOR_OK)
+        code = plat_path(PLAT_DIR_GUESTCONFIG, &c->err_path, err, "extension_logs/%s/%s.stderr",
+                         name, verb);
+    return code;
+}
+
+static moor_code spawn(struct moor_loop *l, struct moor_command *cmd,
+                       const struct moor_command_opts *o, const char *folder,
+                       struct moor_error *err)
+{
+    MOOR_AUTO(moor_arena) arena = MOOR_ARENA(256 * 1024);
+    MOOR_AUTO(plat_file) out = PLAT_FILE_INIT;
+    MOOR_AUTO(plat_file) errors = PLAT_FILE_INIT;
+    struct moor_manifest m;
+    moor_code c = moor_folder_manifest(o->item, o->old, &m, &arena, err);
+    if (c == MOOR_OK)
+        c = output_paths(cmd, o, folder, err);
+    if (c == MOOR_OK)
+        c = open_output(cmd->out_path, &out, err);
+    if (c == MOOR_OK)
+        c = open_output(cmd->err_path, &errors, err);
+    if (c != MOOR_OK)
+        return c;
+    const char *line = moor_arena_fmt(&arena, "%s/%s", folder, m.command[o->verb]);
+    const char **env = make_env(o, folder, &arena);
+    if (!line || !env)
+        return moor_fail(err, MOOR_E_NOMEM, "extension %s: out of memory", o->item->name);
+    const char *const argv[] = { "/bin/sh", "-c", line, NULL };
+    const struct moor_child_opts opts = {
+        .spawn = { .argv = argv, .env = env, .cwd = folder, .out = &out, .err = &errors },
+        .timeout_ms = timeouts_ms[o->verb],
+    };
+    return moor_child_start(l, &opts, on_end, cmd, &cmd->child, err);
+}
+
+moor_code moor_command_start(struct moor_loop *l, const struct moor_command_opts *opts,
+                             moor_command_fn done, void *ctx, struct moor_command **out,
+                             struct plat_process_id *running, struct moor_error *err)
+{
+    MOOR_AUTOSTR folder = NULL;
+    MOOR_AUTOPTR(moor_command) cmd = calloc(1, sizeof(*cmd));
+    if (!cmd)
+        return moor_fail(err, MOOR_E_NOMEM, "extension %s: out of memory", opts->item->name);
+    cmd->done = done;
+    cmd->ctx = ctx;
+    moor_code c = moor_folder_path(opts->item, opts->old, &folder, err);
+    if (c == MOOR_OK)
+        c = check_plain(folder, err);
+    if (c == MOOR_OK)
+        c = spawn(l, cmd, opts, folder, err);
+    if (c != MOOR_OK)
+        return c;
+    if (plat_process_identify(moor_child_process(cmd->child)->pid, running, NULL) != MOOR_OK)
+        *running = (struct plat_process_id){ moor_child_process(cmd->child)->pid, 0 };
+    *out = MOOR_TAKE(cmd);
+    return MOOR_OK;
+}

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "contract/names.h"
+#include "core/trust.h"
+#include "http/retry.h"
+#include "manager/folder.h"
+#include "manager/internal.h"
+#include "manager/package.h"
+#include "manager/signature.h"
+#include "platform/dirs.h"
+#include "platform/file.h"
+#include "platform/random.h"
+#include "run/log.h"
+
+#define PACKAGE_TIMEOUT_MS (60ull * 60 * 1000)
+#define TRUST_ARENA_MAX    (8 * 1024 * 1024)
+#define DISK_SPARE         ((uint64_t)64 * 1024 * 1024)
+
+/* One package on its way. Everything in it is a copy: the document it came from may be replaced
+ * before it is done. */
+struct moor_fetch_op {
+    struct moor_manager *m; /* NULL: the manager has gone; only free this */
+    struct moor_arena arena;
+    const char *publisher, *type, *version, *sha256;
+    uint64_t size;
+    struct moor_span gallery, by_publisher;
+    struct moor_str_list uris;
+    size_t uri;
+    int rule;
+    char *path, *target;
+    struct plat_file file;
+    struct moor_http_transport *transport;
+    struct moor_http_call *call;
+    bool on_pool;
+    struct moor_error err;
+};
+
+void moor_fetch_op_free(struct moor_fetch_op *op)
+{
+    if (!op)
+        return;
+    if (op->on_pool) {
+        op->m = NULL; /* freed when the pool gives it back */
+        return;
+    }
+    if (op->call)
+        moor_http_cancel(op->transport, op->call);
+    plat_file_drop(&op->file);
+    free(op->path);
+    free(op->target);
+    moor_arena_drop(&op->arena);
+    free(op);
+}
+
+static bool copy_span(struct moor_fetch_op *op, struct moor_span from, struct moor_span *to)
+{
+    const char *p = moor_arena_str(&op->arena, from);
+    *to = moor_span(p, from.n);
+    return p != NULL;
+}
+
+static bool copy_goal(struct moor_fetch_op *op, const struct moor_desired_extension *g)
+{
+    const struct moor_desired_package *p = &g->package;
+    const char **uris = moor_arena_array(&op->arena, p->uris.count + 1, sizeof(*uris));
+    op->publisher = moor_arena_str(&op->arena, moor_span_str(g->publisher));
+    op->type = moor_arena_str(&op->arena, moor_span_str(g->type));
+    op->version = moor_arena_str(&op->arena, moor_span_str(g->version));
+    op->sha256 = moor_arena_str(&op->arena, moor_span_str(p->sha256));
+    op->size = p->size;
+    if (!uris || !op->publisher || !op->type || !op->version || !op->sha256 ||
+        !copy_span(op, p->signature, &op->gallery) ||
+        !copy_span(op, p->publisher_signature, &op->by_publisher))
+        return false;
+    for (size_t i = 0; i < p->uris.count; i++) {
+        uris[i] = moor_arena_str(&op->arena, moor_span_str(p->uris.items[i]));
+        if (!uris[i])
+            return false;
+    }
+    op->uris = (struct moor_str_list){ uris, p->uris.count };
+    return true;
+}
+
+/* A refused package is an item's failure; anything that may pass is tried again later. */
+static void end_failed(struct moor_manager *m, struct moor_fetch_op *op)
+{
+    static const struct moor_retry_policy policy = { 5000, 300000, 20 };
+    struct moor_item *i = moor_manager_busy_item(m);
+    const char *code = *op->err.service_code ? op->err.service_code : "PackageDownloadFailed";
+    bool again = moor_error_retry(&op->err) != MOOR_RETRY_NEVER;
+    if (i && again) {
+        moor_log_error(MOOR_LOG_WARNING, "package.retry", &op->err, "name", i->name, NULL);
+        moor_item_settle(i, MOOR_OUTCOME_GOING_ON, "PackageDownloadFailed", 0, op->err.msg);
+        moor_manager_wait(m, i,
+                          moor_retry_delay_ms(&policy, &op->err, m->fetch_failures++,
+                                              plat_random_below(UINT32_MAX)));
+    } else if (i) {
+        moor_manager_fail_item(i, code, 0, op->err.msg);
+    }
+}
+
+/* The new folder is there: the item works with it from now on. */
+static void end_unpacked(struct moor_manager *m, const struct moor_fetch_op *op)
+{
+    struct moor_item *i = moor_manager_busy_item(m);
+    if (!i)
+        return;
+    bool update = i->phase == MOOR_PHASE_INSTALLED || i->phase == MOOR_PHASE_ENABLED;
+    moor_item_phase next = i->phase == MOOR_PHASE_ENABLED ? MOOR_PHASE_UPDATE_UNPACKED
+                           : update                       ? MOOR_PHASE_UPDATE_DISABLED
+                                                          : MOOR_PHASE_UNPACKED;
+    if (update && moor_item_set(&i->old_version, i->version, NULL) != MOOR_OK)
+        return;
+    if (moor_item_set(&i->version, op->version, NULL) != MOOR_OK)
+        return;
+    i->phase = next;
+    i->settings_seq = -1;
+    i->enabled_seq = -1;
+    moor_item_settle(i, MOOR_OUTCOME_GOING_ON, "", 0, "");
+    m->fetch_failures = 0;
+    moor_log(MOOR_LOG_INFO, "package.unpacked", "name", i->name, "publisher", i->publisher, "type",
+             i->type, "version", i->version, NULL);
+}
+
+static void end(struct moor_fetch_op *op)
+{
+    struct moor_manager *m = op->m;
+    if (m) {
+        m->fetch = NULL;
+        if (op->err.code == MOOR_OK)
+            end_unpacked(m, op);
+        else
+            end_failed(m, op);
+    }
+    moor_fetch_op_free(op);
+    if (m)
+        moor_manager_step_done(m);
+}
+
+/* Pool thread: from the bytes on the disk to the handler's folder. */
+static void verify_and_unpack(void *ctx)
+{
+    struct moor_fetch_op *op = ctx;
+    MOOR_AUTO(moor_arena) arena = MOOR_ARENA(TRUST_ARENA_MAX);
+    struct moor_trust *trust = NULL;
+    size_t trust_count = 0;
+    moor_code c = moor_package_check_bytes(&op->file, op->size, op->sha256, &op->err);
+    if (c == MOOR_OK)
+        c = moor_trust_load_all(&trust, &trust_count, &arena, &op->err);
+    if (c == MOOR_OK) {
+        const struct moor_signature_request r = {
+            (moor_signature_rule)op->rule,
+            trust,
+            trust_count,
+            op->publisher,
+            op->type,
+            op->gallery,
+            op->by_publisher,
+        };
+        c = moor_signature_check(&r, &op->file, &op->err);
+    }
+    if (c == MOOR_OK) {
+        const struct moor_package_claim claim = { op->publisher, op->type, op->version,
+                                                  op->rule == MOOR_SIGNATURE_PUBLISHER };
+        c = moor_package_unpack(&op->file, op->target, &claim, &op->err);
+    }
+    plat_file_drop(&op->file);
+    bool keep = c != MOOR_OK && moor_error_retry(&op->err) != MOOR_RETRY_NEVER;
+    if (!keep) {
+        moor_code ignored = plat_remove(op->path, NULL);
+        (void)ignored;
+    }
+}
+
+static void next_uri(struct moor_fetch_op *op);
+
+static void on_unpacked(void *ctx, bool cancelled)
+{
+    struct moor_fetch_op *op = ctx;
+    op->on_pool = false;
+    if (cancelled && op->err.code == MOOR_OK) {
+        moor_code c = moor_fail(&op->err, MOOR_E_CANCELED, "package: shutting down");
+        (void)c;
+    }
+    bool corrupt = strcmp(op->err.service_code, "PackageCorrupt") == 0;
+    if (op->m && corrupt && op->uri + 1 < op->uris.count) {
+        op->uri++;
+        next_uri(op);
+        return;
+    }
+    end(op);
+}
+
+static void on_answer(void *ctx, const struct moor_http_response *r, const struct moor_error *err)
+{
+    struct moor_fetch_op *op = ctx;
+    moor_code c = err->code;
+    op->call = NULL;
+    op->err = *err;
+    if (c == MOOR_OK && (r->status < 200 || r->status > 299))
+        c = moor_http_error_from(r, "package", &op->err);
+    /* A range behind the end: what is here is not a beginning of it. */
+    if (c != MOOR_OK && op->err.http == 416)
+        c = plat_truncate(&op->file, 0, NULL);
+    if (op->err.code == MOOR_OK) {
+        op->on_pool = true;
+        if (moor_pool_submit(op->m->pool, verify_and_unpack, on_unpacked, op, &op->err) == MOOR_OK)
+            return;
+        op->on_pool = false;
+    }
+    if (op->err.http == 404 || op->err.http == 403)
+        op->err.service_code[0] = 0;
+    if (op->uri + 1 < op->uris.count) {
+        op->uri++;
+        next_uri(op);
+        return;
+    }
+    (void)c;
+    end(op);
+}
+
+static moor_code open_partial(struct moor_fetch_op *op, uint64_t *offset, struct moor_error *err)
+{
+    struct plat_stat st;
+    uint64_t space = 0;
+    moor_code c = MOOR_OK;
+    if (!plat_file_is_open(&op->file))
+        c = plat_open(op->path, PLAT_READ_WRITE, &op->file, err);
+    if (c == MOOR_OK)
+        c = plat_fstat(&op->file, &st, err);
+    if (c == MOOR_OK)
+        c = plat_free_space(op->path, &space, err);
+    if (c != MOOR_OK)
+        return c;
+    if (space < 2 * op->size + DISK_SPARE)
+        return moor_fail(err, MOOR_E_IO, "package: needs %llu bytes of disk, %llu are free",
+                         (unsigned long long)(2 * op->size + DISK_SPARE),
+                         (unsigned long long)space);
+    *offset = st.size < op->size ? st.size : 0;
+    return *offset == 0 ? plat_truncate(&op->file, 0, err) : MOOR_OK;
+}
+
+static moor_code send(struct moor_fetch_op *op, struct moor_error *err)
+{
+    uint64_t offset = 0;
+    const struct moor_secret *token = NULL;
+    const char *uri = op->uris.items[op->uri];
+    moor_code c = open_partial(op, &offset, err);
+    if (c != MOOR_OK)
+        return c;
+    op->transport = moor_link_for(op->m->link, uri, &token);
+    if (!op->transport)
+        return moor_fail(err, MOOR_E_TRANSIENT, "package: this machine is not connected");
+    const struct moor_http_request req = {
+        .method = "GET",
+        .url = uri,
+        .bearer = token,
+        .timeout_ms = PACKAGE_TIMEOUT_MS,
+        .sink = &op->file,
+        .offset = offset,
+        .sink_max = op->size + 1,
+        .redirects_max = 3,
+        .https_only = true,
+        .public_only = token == NULL,
+    };
+    return moor_http_send(op->transport, &req, on_answer, op, &op->call, err);
+}
+
+static void on_send_failed(void *ctx, bool cancelled)
+{
+    struct moor_fetch_op *op = ctx;
+    (void)cancelled;
+    op->on_pool = false;
+    end(op);
+}
+
+static void nothing(void *ctx)
+{
+    (void)ctx;
+}
+
+static void next_uri(struct moor_fetch_op *op)
+{
+    memset(&op->err, 0, sizeof(op->err));
+    if (send(op, &op->err) == MOOR_OK)
+        return;
+    /* Not from within the caller's stack: the step would end before it began. */
+    op->on_pool = true;
+    if (moor_pool_submit(op->m->pool, nothing, on_send_failed, op, NULL) != MOOR_OK) {
+        op->on_pool = false;
+        end(op);
+    }
+}
+
+static moor_code prepare(struct moor_fetch_op *op, const struct moor_item *i,
+                         const struct moor_desired_extension *goal, struct moor_error *err)
+{
+    MOOR_AUTOSTR folder = NULL;
+    MOOR_AUTOSTR name = NULL;
+    if (!copy_goal(op, goal))
+        return moor_fail(err, MOOR_E_NOMEM, "extension %s: out of memory", i->name);
+    moor_code c = moor_handler_folder(i->publisher, i->type, goal->version, &name, err);
+    if (c == MOOR_OK)
+        c = plat_path(PLAT_DIR_HANDLERS, &op->target, err, "%s", name);
+    if (c == MOOR_OK)
+        c = plat_path(PLAT_DIR_GUESTCONFIG, &folder, err, "downloads");
+    if (c == MOOR_OK)
+        c = plat_make_dirs(folder, PLAT_OWNER_ONLY, err);
+    if (c == MOOR_OK)
+        c = plat_path(PLAT_DIR_GUESTCONFIG, &op->path, err, "downloads/%s.zip", op->sha256);
+    return c;
+}
+
+moor_code moor_fetch_package(struct moor_manager *m, struct moor_item *i,
+                             const struct moor_desired_extension *goal, struct moor_error *err)
+{
+    MOOR_AUTO(moor_arena) arena = MOOR_ARENA(256 * 1024);
+    struct moor_settings settings;
+    moor_code c = moor_settings_load(&settings, &arena, err);
+    if (c != MOOR_OK)
+        return c;
+    struct moor_fetch_op *op = calloc(1, sizeof(*op));
+    if (!op)
+        return moor_fail(err, MOOR_E_NOMEM, "extension %s: out of memory", i->name);
+    op->m = m;
+    op->arena = (struct moor_arena)MOOR_ARENA(1024 * 1024);
+    op->file = (struct plat_file)PLAT_FILE_INIT;
+    op->rule = settings.signature_required;
+    c = prepare(op, i, goal, err);
+    if (c != MOOR_OK) {
+        moor_fetch_op_free(op);
+        return c;
+    }
+    m->fetch = op;
+    next_uri(op);
+    return MOOR_OK;
+}

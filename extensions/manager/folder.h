@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * folder.h: a handler's folder as the contract lays it out: HandlerEnvironment.json, config/,
+ * status/, events/, settings. Small files: on the loop.
+ */
+#ifndef MOOR_MANAGER_FOLDER_H
+#define MOOR_MANAGER_FOLDER_H
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "contract/manifest.h"
+#include "contract/status.h"
+#include "core/desired.h"
+#include "manager/item.h"
+
+/* "<handlers>/<publisher>.<type>-<version>" of the item's version, or of its old one. */
+MOOR_NODISCARD moor_code moor_folder_path(const struct moor_item *i, bool old, char **out,
+                                          struct moor_error *err);
+
+/* Folders, HandlerEnvironment.json and <seq>.settings for the item's sequence number. */
+MOOR_NODISCARD moor_code moor_folder_write_settings(const struct moor_item *i,
+                                                    const struct moor_desired_extension *goal,
+                                                    struct moor_error *err);
+
+/* mrseq and status/ of the old version's folder to the new one's. */
+MOOR_NODISCARD moor_code moor_folder_copy_memory(const struct moor_item *i, struct moor_error *err);
+
+MOOR_NODISCARD moor_code moor_folder_manifest(const struct moor_item *i, bool old,
+                                              struct moor_manifest *out, struct moor_arena *arena,
+                                              struct moor_error *err);
+
+/* <seq>.status as moor_status_parse() reads it; NOTFOUND when there is none. */
+MOOR_NODISCARD moor_code moor_folder_status(const struct moor_item *i,
+                                            struct moor_handler_status *out,
+                                            struct moor_arena *arena, struct moor_error *err);
+/* When it was last written; 0 when there is none. */
+int64_t moor_folder_status_time_ms(const struct moor_item *i);
+
+#endif

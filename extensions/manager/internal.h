@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * internal.h: what the manager's files share. manager.c owns the life cycle and the loop's
+ * callbacks, apply.c carries out one step, fetch.c gets packages, settle.c reads how handlers
+ * stand, link.c is the connection to the service.
+ */
+#ifndef MOOR_MANAGER_INTERNAL_H
+#define MOOR_MANAGER_INTERNAL_H
+
+#include "base/arena.h"
+#include "core/desired.h"
+#include "core/settings.h"
+#include "http/client.h"
+#include "manager/command.h"
+#include "manager/item.h"
+#include "manager/manager.h"
+#include "manager/plan.h"
+#include "manager/report.h"
+#include "manager/settings_key.h"
+#include "platform/watch.h"
+#include "run/loop.h"
+#include "run/pool.h"
+
+struct moor_fetch_op;
+struct moor_link;
+
+struct moor_manager {
+    struct moor_loop *loop;
+    struct moor_pool *pool;
+    const char *program;
+    char *state_dir, *items_path, *desired_path;
+
+    struct moor_items items;
+    struct moor_desired desired;
+    struct moor_arena desired_arena;
+
+    /* The step under way: at most one. The item is named, since it may go meanwhile. */
+    bool busy, closing;
+    char busy_name[260];
+    struct moor_step step;
+    struct moor_command *command;
+    struct moor_fetch_op *fetch;
+    unsigned fetch_failures;
+
+    struct moor_denial denials[MOOR_DENIALS_MAX];
+    size_t denial_count;
+    char reported_hash[65];
+
+    uint64_t again_ms;        /* when it is due, monotonic */
+    struct moor_timer *again; /* retry of a step, adopted commands, half-written statuses */
+    struct moor_timer *tick;  /* a full plan every few minutes, whatever was missed */
+    struct plat_watch *watch;
+    struct moor_watch *watch_event;
+    int32_t config_watch; /* of the folder of agentconfig.json and localconfig.json */
+
+    struct moor_settings_key key;
+    struct moor_link *link; /* NULL while not connected */
+};
+
+/* manager.c */
+void moor_manager_kick(struct moor_manager *m);                     /* plan and act */
+void moor_manager_later(struct moor_manager *m, uint64_t delay_ms); /* kick then, or sooner */
+void moor_manager_wait(struct moor_manager *m, struct moor_item *i, uint64_t delay_ms);
+bool moor_manager_save(struct moor_manager *m);                   /* logs and retries on failure */
+void moor_manager_step_done(struct moor_manager *m);              /* busy no longer; saves; kicks */
+struct moor_item *moor_manager_busy_item(struct moor_manager *m); /* NULL when it went */
+const struct moor_desired_extension *moor_manager_goal(const struct moor_manager *m,
+                                                       const char *name);
+/* The document as it came; keeps it on the disk first. */
+MOOR_NODISCARD moor_code moor_manager_take_desired(struct moor_manager *m, struct moor_span text,
+                                                   bool keep, struct moor_error *err);
+void moor_manager_fail_item(struct moor_item *i, const char *error_code, int64_t code,
+                            const char *message); /* settles and logs */
+
+/* apply.c: carries a step out or begins to; true when it is done already. */
+bool moor_apply(struct moor_manager *m, struct moor_item *i,
+                const struct moor_desired_extension *goal, const struct moor_step *step);
+void moor_apply_adopt(struct moor_manager *m); /* looks after commands of an earlier process */
+
+/* fetch.c */
+MOOR_NODISCARD moor_code moor_fetch_package(struct moor_manager *m, struct moor_item *i,
+                                            const struct moor_desired_extension *goal,
+                                            struct moor_error *err);
+void moor_fetch_op_free(struct moor_fetch_op *op);
+
+/* settle.c: reads the status of an enabled item; true when anything about it changed. */
+bool moor_settle(struct moor_manager *m, struct moor_item *i,
+                 const struct moor_desired_extension *goal);
+
+/* link.c */
+void moor_link_refresh(struct moor_manager *m); /* after agentconfig.json may have changed */
+void moor_link_free(struct moor_link *l);
+void moor_link_report(struct moor_link *l); /* NULL is fine */
+/* The transport for a package URI, and the token it may carry (else *token is NULL). NULL while
+ * not connected. */
+struct moor_http_transport *moor_link_for(struct moor_link *l, const char *uri,
+                                          const struct moor_secret **token);
+
+#endif

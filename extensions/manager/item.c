@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "manager/item.h"
+
+#include "base/jsontab.h"
+#include "platform/file.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SCHEMA  1
+#define DOC_MAX (32 * 1024 * 1024)
+
+static const char *const phase_names[] = {
+    "absent",          "unpacked",      "installed",   "enabled",     "update-unpacked",
+    "update-disabled", "update-copied", "update-done", "uninstalled", NULL,
+};
+static const char *const verb_names[] = { "install", "update",    "enable",
+                                          "disable", "uninstall", NULL };
+static const char *const outcome_names[] = { "going-on", "succeeded", "failed", NULL };
+
+const char *moor_phase_name(moor_item_phase p)
+{
+    return phase_names[p];
+}
+
+/* One item as it stands in the document. */
+struct row {
+    const char *name, *publisher, *type, *version, *old_version, *goal, *settings_digest;
+    const char *error_code, *message, *status;
+    int phase, running_verb, outcome;
+    uint32_t seq;
+    int64_t settings_seq, enabled_seq, running_pid, running_since, code, waiting_since;
+    uint64_t running_start, service_seq;
+};
+#define TEXT(field, json, max)                                                                     \
+    {                                                                                              \
+        MOOR_F_STR, json, offsetof(struct row, field), MOOR_F_REQUIRED, 0, max, NULL               \
+    }
+#define NUMBER(kind, field, json, low, high)                                                       \
+    {                                                                                              \
+        kind, json, offsetof(struct row, field), MOOR_F_REQUIRED, low, high, NULL                  \
+    }
+#define WORD(field, json, names)                                                                   \
+    {                                                                                              \
+        MOOR_F_ENUM, json, offsetof(struct row, field), MOOR_F_REQUIRED, 0, 0, names               \
+    }
+#define SAFE_MAX ((int64_t)1 << 53)
+static const struct moor_json_field row_fields[] = {
+    TEXT(name, "name", 256),
+    TEXT(publisher, "publisher", 128),
+    TEXT(type, "type", 128),
+    TEXT(version, "version", 64),
+    TEXT(old_version, "oldVersion", 64),
+    TEXT(goal, "goal", 64),
+    TEXT(settings_digest, "settingsDigest", 64),
+    WORD(phase, "phase", phase_names),
+    NUMBER(MOOR_F_U32, seq, "seq", 0, INT32_MAX),
+    NUMBER(MOOR_F_I64, settings_seq, "settingsSeq", -1, INT32_MAX),
+    NUMBER(MOOR_F_I64, enabled_seq, "enabledSeq", -1, INT32_MAX),
+    NUMBER(MOOR_F_U64, service_seq, "serviceSeq", 0, SAFE_MAX),
+    NUMBER(MOOR_F_I64, running_pid, "runningPid", 0, INT32_MAX),
+    NUMBER(MOOR_F_U64, running_start, "runningStart", 0, SAFE_MAX),
+    WORD(running_verb, "runningVerb", verb_names),
+    NUMBER(MOOR_F_I64, running_since, "runningSince", 0, SAFE_MAX),
+    WORD(outcome, "outcome", outcome_names),
+    NUMBER(MOOR_F_I64, code, "code", -SAFE_MAX, SAFE_MAX),
+    TEXT(error_code, "errorCode", 64),
+    TEXT(message, "message", 0),
+    TEXT(status, "status", 0),
+    NUMBER(MOOR_F_I64, waiting_since, "waitingSince", 0, SAFE_MAX),
+    { MOOR_F_END, NULL, 0, 0, 0, 0, NULL },
+};
+static const struct moor_json_shape row_shape = { sizeof(struct row), row_fields, 0 };
+
+struct document {
+    uint32_t schema;
+    uint64_t report_sequence;
+    const char *report_boot;
+    struct moor_obj_list items;
+};
+static const struct moor_json_field document_fields[] = {
+    { MOOR_F_U32, "schema", offsetof(struct document, schema), MOOR_F_REQUIRED, SCHEMA, SCHEMA,
+      NULL },
+    { MOOR_F_U64, "reportSequence", offsetof(struct document, report_sequence), 0, 0, SAFE_MAX,
+      NULL },
+    { MOOR_F_STR, "reportBoot", offsetof(struct document, report_boot), 0, 0, 39, NULL },
+    { MOOR_F_OBJ_LIST, "items", offsetof(struct document, items), MOOR_F_REQUIRED, 0,
+      MOOR_ITEMS_MAX, &row_shape },
+    { MOOR_F_END, NULL, 0, 0, 0, 0, NULL },
+};
+static const struct moor_json_shape document_shape = { sizeof(struct document), document_fields,
+                                                       0 };
+
+void moor_item_free(struct moor_item *i)
+{
+    if (!i)
+        return;
+    char *const owned[] = { i->name, i->publisher,       i->type,       i->version, i->old_version,
+                            i->goal, i->settings_digest, i->error_code, i->message, i->status };
+    for (size_t n = 0; n < MOOR_COUNTOF(owned); n++)
+        free(owned[n]);
+    free(i);
+}
+
+moor_code moor_item_set(char **field, const char *value, struct moor_error *err)
+{
+    char *mine = moor_strdup(value ? value : "");
+    if (!mine)
+        return moor_fail(err, MOOR_E_NOMEM, "extension state: out of memory");
+    free(*field);
+    *field = mine;
+    return MOOR_OK;
+}
+
+moor_code moor_item_new(const char *name, const char *publisher, const char *type,
+                        struct moor_item **out, struct moor_error *err)
+{
+    MOOR_AUTOPTR(moor_item) i = calloc(1, sizeof(*i));
+    if (!i)
+        return moor_fail(err, MOOR_E_NOMEM, "extension %s: out of memory", name);
+    const struct {
+        char **field;
+        const char *value;
+    } texts[] = {
+        { &i->name, name },          { &i->publisher, publisher }, { &i->type, type },
+        { &i->version, "" },         { &i->old_version, "" },      { &i->goal, "" },
+        { &i->error_code, "" },      { &i->message, "" },          { &i->status, "" },
+        { &i->settings_digest, "" },
+    };
+    for (size_t n = 0; n < MOOR_COUNTOF(texts); n++) {
+        moor_code c = moor_item_set(texts[n].field, texts[n].value, err);
+        if (c != MOOR_OK)
+            return c;
+    }
+    i->settings_seq = -1;
+    i->enabled_seq = -1;
+    *out = MOOR_TAKE(i);
+    return MOOR_OK;
+}
+
+void moor_item_settle(struct moor_item *i, moor_item_outcome outcome, const char *error_code,
+                      int64_t code, const char *message)
+{
+    MOOR_AUTO(moor_buf) text = MOOR_BUF(MOOR_ITEM_MESSAGE_MAX + 4);
+    size_t n = strlen(message);
+    if (n > MOOR_ITEM_MESSAGE_MAX) {
+        n = MOOR_ITEM_MESSAGE_MAX;
+        while (n > 0 && ((unsigned char)message[n] & 0xC0) == 0x80)
+            n--;
+    }
+    moor_buf_add(&text, message, n);
+    i->outcome = outcome;
+    i->code = code;
+    if (moor_item_set(&i->error_code, error_code, NULL) != MOOR_OK ||
+        moor_item_set(&i->message, moor_buf_cstr(&text), NULL) != MOOR_OK)
+        i->message[0] = 0;
+}
+
+void moor_items_drop(struct moor_items *s)
+{
+    for (size_t n = 0; n < s->count; n++)
+        moor_item_free(s->list[n]);
+    s->count = 0;
+}
+
+struct moor_item *moor_items_find(const struct moor_items *s, const char *name)
+{
+    for (size_t n = 0; n < s->count; n++) {
+        if (moor_strcasecmp(s->list[n]->name, name) == 0)
+            return s->list[n];
+    }
+    return NULL;
+}
+
+moor_code moor_items_add(struct moor_items *s, struct moor_item *item, struct moor_error *err)
+{
+    if (s->count == MOOR_ITEMS_MAX)
+        return moor_fail(err, MOOR_E_NOMEM, "extension %s: want at most %d extensions", item->name,
+                         MOOR_ITEMS_MAX);
+    s->list[s->count++] = item;
+    return MOOR_OK;
+}
+
+void moor_items_remove(struct moor_items *s, struct moor_item *item)
+{
+    for (size_t n = 0; n < s->count; n++) {
+        if (s->list[n] != item)
+            continue;
+        s->list[n] = s->list[--s->count];
+        s->list[s->count] = NULL;
+        moor_item_free(item);
+        return;
+    }
+}
+
+static moor_code from_row(const struct row *r, struct moor_items *out, struct moor_error *err)
+{
+    MOOR_AUTOPTR(moor_item) i = NULL;
+    moor_code c = moor_item_new(r->name, r->publisher, r->type, &i, err);
+    if (c != MOOR_OK)
+        return c;
+    const struct {
+        char **field;
+        const char *value;
+    } texts[] = {
+        { &i->version, r->version },
+        { &i->old_version, r->old_version },
+        { &i->goal, r->goal },
+        { &i->settings_digest, r->settings_digest },
+        { &i->error_code, r->error_code },
+        { &i->message, r->message },
+        { &i->status, r->status },
+    };
+    for (size_t n = 0; n < MOOR_COUNTOF(texts) && c == MOOR_OK; n++)
+        c = moor_item_set(texts[n].field, texts[n].value, err);
+    if (c != MOOR_OK)
+        return c;
+    i->phase = (moor_item_phase)r->phase;
+    i->seq = r->seq;
+    i->settings_seq = r->settings_seq;
+    i->enabled_seq = r->enabled_seq;
+    i->service_seq = r->service_seq;
+    i->running = (struct plat_process_id){ r->running_pid, r->running_start };
+    i->running_verb = (moor_handler_verb)r->running_verb;
+    i->running_since_ms = r->running_since;
+    i->outcome = (moor_item_outcome)r->outcome;
+    i->code = r->code;
+    i->waiting_since_ms = r->waiting_since;
+    c = moor_items_add(out, i, err);
+    if (c == MOOR_OK)
+        i = NULL;
+    return c;
+}
+
+static struct row to_row(const struct moor_item *i)
+{
+    return (struct row){
+        .name = i->name,
+        .publisher = i->publisher,
+        .type = i->type,
+        .version = i->version,
+        .old_version = i->old_version,
+        .goal = i->goal,
+        .settings_digest = i->settings_digest,
+        .error_code = i->error_code,
+        .message = i->message,
+        .status = i->status,
+        .phase = (int)i->phase,
+        .running_verb = (int)i->running_verb,
+        .outcome = (int)i->outcome,
+        .seq = i->seq,
+        .settings_seq = i->settings_seq,
+        .enabled_seq = i->enabled_seq,
+        .running_pid = i->running.pid,
+        .running_start = i->running.start,
+        .running_since = i->running_since_ms,
+        .code = i->code,
+        .waiting_since = i->waiting_since_ms,
+        .service_seq = i->service_seq,
+    };
+}
+
+moor_code moor_items_load(const char *path, struct moor_items *out, struct moor_error *err)
+{
+    MOOR_AUTO(moor_buf) text = MOOR_BUF(DOC_MAX);
+    MOOR_AUTO(moor_arena) arena = MOOR_ARENA(2 * DOC_MAX);
+    MOOR_AUTO(moor_items) items = { 0 };
+    struct document doc = { 0 };
+    moor_code c = plat_read_all(path, DOC_MAX, &text, err);
+    if (c == MOOR_E_NOTFOUND) {
+        *out = items;
+        return MOOR_OK;
+    }
+    if (c == MOOR_OK)
+        c = moor_json_decode(moor_buf_view(&text), path, &document_shape, &doc, &arena, err);
+    const struct row *rows = doc.items.items;
+    for (size_t n = 0; n < doc.items.count && c == MOOR_OK; n++)
+        c = from_row(&rows[n], &items, err);
+    if (c != MOOR_OK)
+        return c;
+    items.report_sequence = doc.report_sequence;
+    MOOR_AUTO(moor_buf) boot = MOOR_BUF(sizeof(items.report_boot) - 1);
+    moor_buf_str(&boot, doc.report_boot ? doc.report_boot : "");
+    memcpy(items.report_boot, moor_buf_cstr(&boot), boot.len + 1);
+    *out = items;
+    items.count = 0;
+    return MOOR_OK;
+}
+
+moor_code moor_items_save(const char *path, const struct moor_items *s, struct moor_error *err)
+{
+    struct row *rows = calloc(s->count ? s->count : 1, sizeof(*rows));
+    if (!rows)
+        return moor_fail(err, MOOR_E_NOMEM, "%s: out of memory", path);
+    for (size_t n = 0; n < s->count; n++)
+        rows[n] = to_row(s->list[n]);
+    const struct document doc = { SCHEMA, s->report_sequence, s->report_boot, { rows, s->count } };
+    MOOR_AUTO(moor_buf) text = MOOR_BUF(DOC_MAX);
+    moor_json_encode(&text, &document_shape, &doc);
+    free(rows);
+    moor_code c = moor_buf_ok(&text, path, err);
+    if (c != MOOR_OK)
+        return c;
+    return plat_write_atomic(path, moor_buf_view(&text), PLAT_OWNER_ONLY, err);
+}

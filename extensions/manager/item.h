@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * item.h: what the manager knows of one extension on this machine, and the document it is kept in.
+ *
+ * The document is the manager's memory: it is replaced in one step before and after everything
+ * that is done, so that a manager killed at any moment goes on where it was. Reports to the
+ * service are made from it and from nothing else.
+ */
+#ifndef MOOR_MANAGER_ITEM_H
+#define MOOR_MANAGER_ITEM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/span.h"
+#include "contract/manifest.h"
+#include "platform/process.h"
+
+#define MOOR_ITEMS_MAX        128
+#define MOOR_ITEM_MESSAGE_MAX 4096
+
+typedef enum moor_item_phase {
+    MOOR_PHASE_ABSENT,    /* nothing on the disk */
+    MOOR_PHASE_UNPACKED,  /* the folder is there, install has not succeeded */
+    MOOR_PHASE_INSTALLED, /* installed, or disabled again */
+    MOOR_PHASE_ENABLED,   /* enable succeeded for some sequence number */
+    /* On the way from old_version to version: */
+    MOOR_PHASE_UPDATE_UNPACKED, /* the new folder is there, the old handler is enabled */
+    MOOR_PHASE_UPDATE_DISABLED, /* the old handler is disabled */
+    MOOR_PHASE_UPDATE_COPIED,   /* its memory and statuses are in the new folder */
+    MOOR_PHASE_UPDATE_DONE,     /* update of the new handler succeeded */
+    MOOR_PHASE_UNINSTALLED,     /* gone; kept until the service knows */
+    MOOR_PHASE_COUNT_
+} moor_item_phase;
+const char *moor_phase_name(moor_item_phase p);
+
+typedef enum moor_item_outcome {
+    MOOR_OUTCOME_GOING_ON,
+    MOOR_OUTCOME_SUCCEEDED,
+    MOOR_OUTCOME_FAILED
+} moor_item_outcome;
+
+/* Strings are heap copies of the item's, never NULL. */
+struct moor_item {
+    char *name, *publisher, *type;
+    char *version;     /* of the folder this item works with; "" when ABSENT */
+    char *old_version; /* during an update, else "" */
+    moor_item_phase phase;
+    char *goal;            /* digest of what is asked: state, version, settings */
+    char *settings_digest; /* digest of the settings alone */
+    uint32_t seq;          /* the handler's sequence number: never goes back */
+    int64_t settings_seq;  /* sequence number whose settings file is written; -1 = none */
+    int64_t enabled_seq;   /* sequence number that enable last succeeded for; -1 = none */
+    uint64_t service_seq;  /* settingsSeqNo of the service, for reports */
+    /* A handler command under way; pid 0 = none. */
+    struct plat_process_id running;
+    moor_handler_verb running_verb;
+    int64_t running_since_ms;
+    /* How it stands. */
+    moor_item_outcome outcome;
+    int64_t code;
+    char *error_code; /* name of docs/protocol/service.md 4.3; "" = none */
+    char *message;
+    char *status;             /* element 0 of the status file, cleaned; "" = none */
+    int64_t waiting_since_ms; /* for a final status; 0 = not waiting */
+    /* Of this manager process only, not kept: */
+    bool enabled_here;      /* enable has run since the manager started */
+    unsigned killed;        /* times in a row its command was ended by somebody's signal */
+    uint64_t half_since_ms; /* monotonic: since when its status file cannot be parsed; 0 = it can */
+    uint64_t not_before_ms; /* monotonic: its next step is not due earlier */
+    int32_t status_watch;   /* of its status folder; 0 = none */
+};
+void moor_item_free(struct moor_item *i);
+MOOR_DEFINE_AUTOPTR(moor_item)
+MOOR_NODISCARD moor_code moor_item_new(const char *name, const char *publisher, const char *type,
+                                       struct moor_item **out, struct moor_error *err);
+
+/* Replaces one of the strings; "" for NULL. Out of memory leaves the old one and says so. */
+MOOR_NODISCARD moor_code moor_item_set(char **field, const char *value, struct moor_error *err);
+/* Sets outcome, code, error_code and message (cut at MOOR_ITEM_MESSAGE_MAX). Memory is the only
+ * thing that can fail; then the message is left out. */
+void moor_item_settle(struct moor_item *i, moor_item_outcome outcome, const char *error_code,
+                      int64_t code, const char *message);
+
+struct moor_items {
+    struct moor_item *list[MOOR_ITEMS_MAX];
+    size_t count;
+    uint64_t report_sequence; /* of the last report made under report_boot */
+    char report_boot[40];     /* the bootId it counts under */
+};
+void moor_items_drop(struct moor_items *s);
+MOOR_DEFINE_AUTO(moor_items)
+struct moor_item *moor_items_find(const struct moor_items *s, const char *name);
+/* Moves item in; NOMEM at the limit. */
+MOOR_NODISCARD moor_code moor_items_add(struct moor_items *s, struct moor_item *item,
+                                        struct moor_error *err);
+void moor_items_remove(struct moor_items *s, struct moor_item *item); /* and frees it */
+
+/* The document; load of a missing file gives an empty set. */
+MOOR_NODISCARD moor_code moor_items_load(const char *path, struct moor_items *out,
+                                         struct moor_error *err);
+MOOR_NODISCARD moor_code moor_items_save(const char *path, const struct moor_items *s,
+                                         struct moor_error *err);
+
+#endif

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "manager/report.h"
+
+#include "base/sha256.h"
+#include "base/timefmt.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define CONTENT_MAX ((size_t)900 * 1024) /* leaves room for the envelope in 1 MiB */
+
+static const char *const running_states[MOOR_VERB_COUNT_] = {
+    [MOOR_VERB_INSTALL] = "installing",     [MOOR_VERB_UPDATE] = "updating",
+    [MOOR_VERB_ENABLE] = "enabling",        [MOOR_VERB_DISABLE] = "disabling",
+    [MOOR_VERB_UNINSTALL] = "uninstalling",
+};
+static const struct {
+    const char *state, *provisioning; /* while going on */
+} phases[MOOR_PHASE_COUNT_] = {
+    [MOOR_PHASE_ABSENT] = { "waiting", "Creating" },
+    [MOOR_PHASE_UNPACKED] = { "installing", "Creating" },
+    [MOOR_PHASE_INSTALLED] = { "enabling", "Creating" },
+    [MOOR_PHASE_ENABLED] = { "enabling", "Updating" },
+    [MOOR_PHASE_UPDATE_UNPACKED] = { "updating", "Updating" },
+    [MOOR_PHASE_UPDATE_DISABLED] = { "updating", "Updating" },
+    [MOOR_PHASE_UPDATE_COPIED] = { "updating", "Updating" },
+    [MOOR_PHASE_UPDATE_DONE] = { "updating", "Updating" },
+    [MOOR_PHASE_UNINSTALLED] = { "uninstalled", "Deleting" },
+};
+
+const char *moor_report_state(const struct moor_item *i)
+{
+    if (i->running.pid)
+        return running_states[i->running_verb];
+    if (i->outcome == MOOR_OUTCOME_FAILED)
+        return "failed";
+    if (i->outcome == MOOR_OUTCOME_SUCCEEDED && i->phase == MOOR_PHASE_ENABLED)
+        return "enabled";
+    return phases[i->phase].state;
+}
+
+const char *moor_report_provisioning(const struct moor_item *i)
+{
+    if (i->outcome == MOOR_OUTCOME_GOING_ON)
+        return phases[i->phase].provisioning;
+    return i->outcome == MOOR_OUTCOME_FAILED ? "Failed" : "Succeeded";
+}
+
+static void add_str(struct moor_buf *b, const char *name, const char *value)
+{
+    moor_buf_fmt(b, ",\"%s\":", name);
+    moor_buf_json_str(b, moor_span_str(value));
+}
+
+static void add_item(struct moor_buf *b, const struct moor_item *i)
+{
+    bool installed = i->phase != MOOR_PHASE_ABSENT && i->phase != MOOR_PHASE_UNINSTALLED;
+    moor_buf_str(b, "{\"name\":");
+    moor_buf_json_str(b, moor_span_str(i->name));
+    add_str(b, "publisher", i->publisher);
+    add_str(b, "type", i->type);
+    add_str(b, "version", installed ? i->version : "");
+    moor_buf_fmt(b, ",\"settingsSeqNo\":%" PRIu64 ",\"code\":%" PRId64, i->service_seq, i->code);
+    add_str(b, "state", moor_report_state(i));
+    add_str(b, "provisioningState", moor_report_provisioning(i));
+    add_str(b, "errorCode", i->error_code);
+    add_str(b, "message", i->message);
+    if (*i->status)
+        moor_buf_fmt(b, ",\"status\":%s", i->status);
+    moor_buf_char(b, '}');
+}
+
+static void add_denial(struct moor_buf *b, const struct moor_denial *d)
+{
+    moor_buf_str(b, "{\"name\":");
+    moor_buf_json_str(b, moor_span_str(d->name));
+    add_str(b, "publisher", d->publisher);
+    add_str(b, "type", d->type);
+    moor_buf_fmt(b, ",\"settingsSeqNo\":%" PRIu64, d->service_seq);
+    add_str(b, "rule", d->rule);
+    add_str(b, "message", d->message);
+    moor_buf_char(b, '}');
+}
+
+static void add_content(struct moor_buf *b, const struct moor_items *items,
+                        const struct moor_denial *denials, size_t denial_count)
+{
+    moor_buf_str(b, "\"extensions\":[");
+    for (size_t n = 0; n < items->count; n++) {
+        if (n > 0)
+            moor_buf_char(b, ',');
+        add_item(b, items->list[n]);
+    }
+    moor_buf_str(b, "],\"runCommands\":[],\"configurationAssignments\":[],\"denials\":[");
+    for (size_t n = 0; n < denial_count; n++) {
+        if (n > 0)
+            moor_buf_char(b, ',');
+        add_denial(b, &denials[n]);
+    }
+    moor_buf_char(b, ']');
+}
+
+moor_code moor_report_hash(const struct moor_items *items, const struct moor_denial *denials,
+                           size_t denial_count, char out[65], struct moor_error *err)
+{
+    MOOR_AUTO(moor_buf) b = MOOR_BUF(CONTENT_MAX);
+    add_content(&b, items, denials, denial_count);
+    moor_code c = moor_buf_ok(&b, "report", err);
+    if (c == MOOR_OK)
+        moor_sha256_hex(moor_buf_view(&b), out);
+    return c;
+}
+
+void moor_buf_report(struct moor_buf *b, const struct moor_report *r)
+{
+    moor_buf_str(b, "{\"bootId\":");
+    moor_buf_json_str(b, moor_span_str(r->boot_id));
+    moor_buf_fmt(b, ",\"reportSequence\":%" PRIu64, r->sequence);
+    add_str(b, "revision", r->revision);
+    moor_buf_str(b, ",\"observedAt\":\"");
+    moor_buf_rfc3339(b, r->observed_at_ms);
+    moor_buf_str(b, "\",\"full\":true");
+    add_str(b, "reportHash", r->hash);
+    moor_buf_char(b, ',');
+    add_content(b, r->items, r->denials, r->denial_count);
+    moor_buf_char(b, '}');
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "base/span.h"
+#include "manager/folder.h"
+#include "manager/internal.h"
+#include "platform/clock.h"
+
+#define FINAL_STATUS_MS   ((int64_t)90 * 60 * 1000)
+#define STALE_MS          ((int64_t)10 * 60 * 1000)
+#define HALF_READ_MS      10000 /* a file that is being written gets whole within this time */
+#define HALF_READ_LOOK_MS 2000
+#define STATUS_ARENA_MAX  (5 * (size_t)MOOR_STATUS_MAX)
+
+static bool update(struct moor_item *i, moor_item_outcome outcome, const char *error_code,
+                   int64_t code, const char *message, const char *status)
+{
+    bool same = i->outcome == outcome && i->code == code && moor_streq(i->error_code, error_code) &&
+                moor_streq(i->status, status) &&
+                strncmp(i->message, message, strlen(i->message)) == 0 && (*i->message || !*message);
+    if (same)
+        return false;
+    moor_item_settle(i, outcome, error_code, code, message);
+    moor_code c = moor_item_set(&i->status, status, NULL);
+    (void)c; /* out of memory: the older status stays until the next look */
+    return true;
+}
+
+/* No final word yet: how long is that acceptable? */
+static bool still_waiting(struct moor_item *i, const char *message, const char *status)
+{
+    int64_t now = plat_utc_ms();
+    if (i->waiting_since_ms == 0 || i->waiting_since_ms > now)
+        i->waiting_since_ms = now;
+    if (now - i->waiting_since_ms > FINAL_STATUS_MS)
+        return update(i, MOOR_OUTCOME_FAILED, "HandlerTimeout", 0,
+                      "the handler reported no final status within 90 minutes", status);
+    int64_t written = moor_folder_status_time_ms(i);
+    if (written && now - written > STALE_MS && now - i->waiting_since_ms > STALE_MS)
+        i->enabled_here = false; /* perhaps its worker is gone: enable is asked again */
+    return update(i, MOOR_OUTCOME_GOING_ON, "", 0, message, status);
+}
+
+static bool on_malformed(struct moor_manager *m, struct moor_item *i, const struct moor_error *err)
+{
+    uint64_t now = plat_mono_ms();
+    if (i->half_since_ms == 0)
+        i->half_since_ms = now;
+    if (now - i->half_since_ms < HALF_READ_MS) {
+        moor_manager_later(m, HALF_READ_LOOK_MS);
+        return false;
+    }
+    return update(i, MOOR_OUTCOME_FAILED, "HandlerStatusMalformed", 1012, err->msg, "");
+}
+
+static bool settle_from(struct moor_item *i, const struct moor_handler_status *s)
+{
+    if (s->state == MOOR_STATUS_NONE || s->state == MOOR_STATUS_TRANSITIONING)
+        return still_waiting(i, s->message, s->json);
+    i->waiting_since_ms = 0;
+    if (s->state == MOOR_STATUS_ERROR)
+        return update(i, MOOR_OUTCOME_FAILED, "HandlerCommandFailed", s->code, s->message, s->json);
+    return update(i, MOOR_OUTCOME_SUCCEEDED, "", s->code, s->message, s->json);
+}
+
+/* A failure that the handler's own status may take back. */
+static bool may_change(const struct moor_item *i)
+{
+    return i->outcome != MOOR_OUTCOME_FAILED || *i->status ||
+           strcmp(i->error_code, "HandlerStatusMalformed") == 0;
+}
+
+bool moor_settle(struct moor_manager *m, struct moor_item *i,
+                 const struct moor_desired_extension *goal)
+{
+    MOOR_AUTO(moor_arena) arena = MOOR_ARENA(STATUS_ARENA_MAX);
+    struct moor_error err = MOOR_ERROR_INIT;
+    struct moor_handler_status s;
+    bool enabled = i->phase == MOOR_PHASE_ENABLED && i->enabled_seq == (int64_t)i->seq;
+    if (!enabled || i->running.pid || !may_change(i))
+        return false;
+    moor_code c = moor_folder_status(i, &s, &arena, &err);
+    if (c == MOOR_E_BADINPUT)
+        return on_malformed(m, i, &err);
+    i->half_since_ms = 0;
+    if (c == MOOR_OK)
+        return settle_from(i, &s);
+    bool has_settings = goal && (goal->public_settings || goal->protected_settings);
+    if (c == MOOR_E_NOTFOUND && has_settings)
+        return still_waiting(i, "the handler has not reported yet", "");
+    if (c == MOOR_E_NOTFOUND)
+        return update(i, MOOR_OUTCOME_SUCCEEDED, "", 0, "Plugin enabled", "");
+    return still_waiting(i, err.msg, "");
+}
