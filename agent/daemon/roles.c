@@ -6,6 +6,7 @@
 /* The owner of a role adds its row, and its file to CMakeLists.txt. */
 static const struct moor_role *const roles[] = {
     &moor_role_identity,
+    &moor_role_extensions,
     &moor_role_fetch,
 };
 

@@ -2,6 +2,7 @@
 #include "platform/host.h"
 
 #include "check.h"
+#include "platform/service.h"
 
 static void host_knows_its_names_and_size(void)
 {
@@ -26,4 +27,15 @@ static void boot_id_is_32_digits_and_stays(void)
     CHECK_STR(a, b);
 }
 
-CHECK_MAIN(CHECK_TEST(host_knows_its_names_and_size), CHECK_TEST(boot_id_is_32_digits_and_stays))
+static void without_a_service_manager_nothing_happens(void)
+{
+    plat_service_ready("ready");
+    plat_service_status("status");
+    plat_service_watchdog();
+    CHECK_INT(plat_service_watchdog_ms(), 0);
+    CHECK_INT(plat_service_socket("himds"), -1);
+    plat_service_stopping();
+}
+
+CHECK_MAIN(CHECK_TEST(host_knows_its_names_and_size), CHECK_TEST(boot_id_is_32_digits_and_stays),
+           CHECK_TEST(without_a_service_manager_nothing_happens))
