@@ -7,10 +7,6 @@
 #include "http/call.h"
 #include "run/loop.h"
 
-#ifndef MOOR_VERSION
-#define MOOR_VERSION "0"
-#endif
-
 #define CONNECTIONS_PER_HOST 4
 #define CONNECTIONS_KEPT     8
 #define IDLE_MS              30000

@@ -169,7 +169,10 @@ static void run(struct moor_conn *c)
             n = c->ex->head.body_chunked ? read_chunked_body(c, bytes) : read_sized_body(c, bytes);
         (void)evbuffer_drain(in, n);
     }
-    if (c->state == MOOR_CONN_LINGER)
+    /* Were reading to stop here, this client could leave unseen. */
+    if (c->state == MOOR_CONN_PENDING && evbuffer_get_length(in) >= INPUT_MAX)
+        c->overrun = c->close_after = true;
+    if (c->state == MOOR_CONN_LINGER || c->overrun)
         (void)evbuffer_drain(in, evbuffer_get_length(in));
     if (c->eof && is_reading(c))
         moor_conn_free(c);

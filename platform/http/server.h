@@ -114,7 +114,8 @@ void *moor_http_user(const struct moor_http_exchange *ex);
  * on_gone runs and the exchange ends with its return: do not answer any more. Without on_gone the
  * exchange waits for its answer, which then goes nowhere. A client that closes only its sending
  * half while its answer is pending has left, too. moor_http_server_free() is everybody's leaving.
- * Control characters in header values become blanks.
+ * Over 16 KiB of further requests sent ahead of a pending answer are not served: the connection
+ * ends with that answer. Control characters in header values become blanks.
  */
 void moor_http_on_gone(struct moor_http_exchange *ex, void (*fn)(void *ctx), void *ctx);
 void moor_http_reply_header(struct moor_http_exchange *ex, const char *name, const char *value);

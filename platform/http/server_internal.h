@@ -49,6 +49,7 @@ struct moor_conn {
     moor_conn_state state;
     bool eof;         /* the client will send nothing more */
     bool close_after; /* this answer is the last one */
+    bool overrun;     /* so much was sent ahead that it is thrown away */
 };
 
 struct moor_conn_list {
