@@ -204,6 +204,25 @@ def test_pipelined_requests_are_answered_in_order(server):
     assert len(answers) == len(wanted) and answers[-1].closed
 
 
+def test_flood_behind_a_pending_request_is_thrown_away(server):
+    flood = b"GET /hello HTTP/1.1\r\nHost: a\r\n\r\n" * 1000
+    with server.connect() as s:
+        s.sendall(b"GET /later?ms=1000 HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert eventually(lambda: server.count()["handled"] >= 1)
+        before = resident(server)
+        for _ in range(500):
+            s.sendall(flood)
+        assert resident(server) - before < 2 << 20
+        answer, = read_answers(s)
+        assert (answer.body, answer.closed) == (b"late", True)
+
+
+def test_leaving_after_a_flood_is_noticed(server):
+    with server.connect() as s:
+        s.sendall(b"GET /later?ms=60000 HTTP/1.1\r\nHost: a\r\n\r\n" + b"x" * 200000)
+    assert eventually(lambda: server.count()["gone"] == 1)
+
+
 def test_requests_behind_the_last_one_are_not_served(server):
     data = b"GET /hello HTTP/1.1\r\nHost: a\r\nConnection: x, Close\r\n\r\n" + HEAD + b"\r\n"
     assert len(server.say(data)) == 1
@@ -544,6 +563,7 @@ def test_draining_answers_what_is_pending_and_closes_the_rest(workspace):
         assert (answer.body, answer.closed) == (b"late", True)
         for s in (idle, fresh, busy):
             s.close()
+        assert server.process.child.wait(10) == 0
 
 
 # TLS.

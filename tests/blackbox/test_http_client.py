@@ -5,6 +5,7 @@ import email.utils
 import os
 import socket
 import ssl
+import subprocess
 import time
 
 import pytest
@@ -144,6 +145,20 @@ def test_deadline_covers_a_handshake_that_hangs(workspace):
     with socket.create_server(("127.0.0.1", 0)) as s:
         answer, = ask(workspace, "--connect-timeout", 300, f"https://127.0.0.1:{s.getsockname()[1]}/")
     assert answer["code"] == "timeout" and answer["ms"] < 5000 * PATIENCE
+
+
+@pytest.mark.parametrize("how", ["--timeout", "--cancel"])
+def test_giving_up_does_not_wait_for_a_name_look_up(workspace, how):
+    """The system's look-up cannot be interrupted; its thread is left behind."""
+    source, library = workspace.path / "slow.c", workspace.path / "slow.so"
+    source.write_text("int sleep(unsigned);"
+                      "int getaddrinfo(void *a, void *b, void *c, void *d)"
+                      "{ (void)a; (void)b; (void)c; (void)d; sleep(20); return -3; }")
+    subprocess.run(["cc", "-shared", "-fPIC", "-fno-builtin", "-o", library, source], check=True)
+    workspace.extra["LD_PRELOAD"] = library
+    start = time.monotonic()
+    ask(workspace, how, 300, "http://slow.example/", sanitize=False)
+    assert time.monotonic() - start < 10
 
 
 def test_cancelled_request_is_forgotten(workspace):

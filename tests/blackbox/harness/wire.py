@@ -100,10 +100,12 @@ def read_answer(s, kept=b"", head_only=False):
     status = int(re.fullmatch(r"HTTP/1\.1 (\d{3}) [ -~]*", lines[0]).group(1))
     headers = {k.lower(): v for k, v in (line.split(": ", 1) for line in lines[1:])}
     length = 0 if head_only or status < 200 else int(headers.get("content-length", 0))
+    kept = bytearray(kept)
     while len(kept) < length:
         more = receive(s)
         assert more, f"body ends after {len(kept)} of {length} bytes"
         kept += more
+    kept = bytes(kept)
     closed = headers.get("connection") == "close"
     return Reply(status, headers, kept[:length], closed), kept[length:]
 
@@ -171,10 +173,14 @@ class Authority:
                 self._write(f"{name}.key", pem))
 
 
-def ask(workspace, *arguments, timeout=60):
-    """http_test_client: the answers as a list of dicts."""
+def ask(workspace, *arguments, timeout=60, sanitize=True):
+    """http_test_client: the answers as a list of dicts. sanitize=False lets LD_PRELOAD work, and
+    does not look for leaks."""
+    env = workspace.environment()
+    if not sanitize:
+        env["ASAN_OPTIONS"] += ":verify_asan_link_order=0:detect_leaks=0"
     done = subprocess.run([built_program("http_test_client"), *map(str, arguments)],
-                          env=workspace.environment(), capture_output=True, text=True,
+                          env=env, capture_output=True, text=True,
                           timeout=timeout * PATIENCE, check=False)
     assert done.returncode == 0, done.stderr
     assert not done.stderr, done.stderr
