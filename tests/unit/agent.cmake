@@ -6,7 +6,7 @@ endforeach()
 
 moor_test(unit/agent/identity/schedule_test.c USES identity core http run crypto posix)
 # These touch files, in a root of their own, on virtual time.
-foreach(name challenge tokens)
+foreach(name challenge registration tokens)
     moor_test(unit/agent/identity/${name}_test.c USES identity core http fakes run crypto posix)
     set(root "${CMAKE_BINARY_DIR}/tests/root.identity.${name}")
     file(MAKE_DIRECTORY "${root}")

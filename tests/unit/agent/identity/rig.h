@@ -11,7 +11,7 @@
 #include "base/attr.h"
 #include "base/span.h"
 #include "check.h"
-#include "fake_clock.h"
+#include "fakes/fake_clock.h"
 #include "http/transport.h"
 #include "identity/keystore.h"
 #include "platform/dirs.h"
