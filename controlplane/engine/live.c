@@ -342,6 +342,14 @@ moor_code moor_live_wait(struct moor_live *l, const char *vm_id, uint32_t second
     return MOOR_OK;
 }
 
+void moor_live_end_waits(struct moor_live *l)
+{
+    for (size_t i = 0; i < l->slot_count; i++)
+        for (struct machine *m = l->slots[i]; m; m = m->next)
+            if (m->waiter)
+                end_wait(m->waiter, false);
+}
+
 void moor_live_max_waiters(struct moor_live *l, uint32_t max)
 {
     l->max_waiters = max;

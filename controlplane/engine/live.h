@@ -79,6 +79,7 @@ MOOR_NODISCARD moor_code moor_live_wait(struct moor_live *l, const char *vm_id, 
                                         moor_live_fn fn, void *ctx, struct moor_live_waiter **out,
                                         struct moor_error *err);
 void moor_live_wait_cancel(struct moor_live_waiter *w);
+void moor_live_end_waits(struct moor_live *l); /* all, as if their time were over: shutdown */
 void moor_live_max_waiters(struct moor_live *l, uint32_t max); /* default 10,000 */
 
 #endif

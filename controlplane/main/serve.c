@@ -186,6 +186,7 @@ static void stop_server(struct moor_service *service, void *ctx)
 {
     struct daemon *d = ctx;
     d->service = service;
+    moor_live_end_waits(d->app.live);
     moor_http_server_drain(d->server, drained, d);
 }
 

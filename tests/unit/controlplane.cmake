@@ -5,3 +5,4 @@ moor_test(unit/controlplane/engine/kql_test.c USES engine authz crypto store run
 moor_test(unit/controlplane/engine/live_test.c USES engine authz crypto store run posix)
 moor_test(unit/controlplane/engine/proof_test.c USES engine authz crypto store run posix)
 moor_test(unit/controlplane/engine/desired_test.c USES engine authz crypto store run posix)
+moor_test(unit/controlplane/api/range_test.c USES api engine authz store http run crypto posix)
