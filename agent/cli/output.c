@@ -93,7 +93,7 @@ moor_azcm moor_cli_fail(struct moor_cli *cli, moor_azcm number, const struct moo
     MOOR_AUTO(moor_buf) code = MOOR_BUF(32);
     moor_buf_fmt(&code, "AZCM%04d", (int)number);
     moor_buf_fmt(&text, "%s: %s: %s", moor_buf_cstr(&code), row->text, err->msg);
-    if (*err->service_code)
+    if (*err->service_code && !strstr(err->msg, err->service_code))
         moor_buf_fmt(&text, " (%s)", err->service_code);
     tell(cli, "error: ", RED, moor_buf_cstr(&text));
     if (!hint)

@@ -368,9 +368,12 @@ moor_code moor_connect(struct moor_session *s, const struct moor_connect_params 
                        const struct moor_progress *progress, struct moor_connect_result *out,
                        struct moor_arena *arena, moor_azcm *azcm, struct moor_error *err)
 {
-    struct work w = {
-        .session = s, .params = params, .progress = progress, .arena = arena, .azcm = azcm
-    };
+    struct work w = { .session = s,
+                      .params = params,
+                      .progress = progress,
+                      .arena = arena,
+                      .azcm = azcm,
+                      .public_key = MOOR_BUF(4096) };
     *out = (struct moor_connect_result){ .was_connected = false };
     moor_code c = moor_agentconfig_load(&w.config, arena, err);
     if (c == MOOR_OK && asks_for(params, &w.config, arena))

@@ -9,6 +9,28 @@
 #define FINISH_MS (180 * 1000)
 #define CALL_MS   (60 * 1000)
 
+/* The role's own words: what its message says needs no "HTTP 502" around it. */
+static moor_code refusal(const struct moor_reply *reply, struct moor_error *err)
+{
+    struct moor_http_response r = { .status = reply->status, .body = moor_buf_view(&reply->body) };
+    MOOR_AUTOPTR(moor_json) v = NULL;
+    struct moor_error whole = MOOR_ERROR_INIT;
+    memcpy(r.request_id, reply->request_id, sizeof(r.request_id));
+    moor_code c = moor_http_error_from(&r, "identity service", &whole);
+    if (moor_json_parse(r.body, &v, NULL) == MOOR_OK) {
+        const char *message = moor_json_str(moor_json_path(v, "error.message"));
+        struct moor_error own = whole;
+        if (message)
+            own.code = moor_fail(&own, whole.code, "identity service: %s", message);
+        own.http = whole.http;
+        memcpy(own.request_id, whole.request_id, sizeof(own.request_id));
+        whole = own;
+    }
+    if (err)
+        *err = whole;
+    return c;
+}
+
 /* One exchange; any status but 200 is an error. *out may be NULL. */
 static moor_code call(struct moor_session *s, const char *method, const char *path,
                       struct moor_span body, uint64_t timeout_ms, struct moor_json **out,
@@ -28,12 +50,8 @@ static moor_code call(struct moor_session *s, const char *method, const char *pa
                                            .timeout_ms = timeout_ms };
     if (moor_session_call(s, &req, &reply, err) != MOOR_OK)
         return moor_context(err, "identity service at %s", socket);
-    if (reply.status < 200 || reply.status > 299) {
-        struct moor_http_response r = { .status = reply.status,
-                                        .body = moor_buf_view(&reply.body) };
-        memcpy(r.request_id, reply.request_id, sizeof(r.request_id));
-        return moor_http_error_from(&r, "identity service", err);
-    }
+    if (reply.status < 200 || reply.status > 299)
+        return refusal(&reply, err);
     if (!out)
         return MOOR_OK;
     if (moor_json_parse(moor_buf_view(&reply.body), out, err) != MOOR_OK)

@@ -49,16 +49,34 @@ static void take_chain(CURL *easy, struct moor_probe *p, struct moor_arena *aren
     p->pem.items = items;
 }
 
-static const char *tls_version(CURL *easy)
+static int version_slot(void)
 {
-    const struct curl_tlssessioninfo *session = NULL;
-    if (curl_easy_getinfo(easy, CURLINFO_TLS_SSL_PTR, &session) != CURLE_OK || !session ||
-        session->backend != CURLSSLBACKEND_OPENSSL || !session->internals)
-        return "";
-    return SSL_get_version(session->internals);
+    static int slot = -1;
+    if (slot < 0)
+        slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+    return slot;
 }
 
-static bool set_up(CURL *easy, const char *url, const char *proxy, uint64_t timeout_ms, char *text)
+/* libcurl does not lend the session of a finished transfer: OpenSSL tells when it is agreed. */
+static void on_tls_event(const SSL *ssl, int where, int ret)
+{
+    (void)ret;
+    const char **version = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), version_slot());
+    if ((where & SSL_CB_HANDSHAKE_DONE) && version)
+        *version = SSL_get_version(ssl);
+}
+
+static CURLcode on_tls_context(CURL *easy, void *tls, void *ctx)
+{
+    (void)easy;
+    if (SSL_CTX_set_ex_data(tls, version_slot(), ctx) != 1)
+        return CURLE_OUT_OF_MEMORY;
+    SSL_CTX_set_info_callback(tls, on_tls_event);
+    return CURLE_OK;
+}
+
+static bool set_up(CURL *easy, const char *url, const char *proxy, uint64_t timeout_ms, char *text,
+                   const char **version)
 {
     return curl_easy_setopt(easy, CURLOPT_URL, url) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "https") == CURLE_OK &&
@@ -71,12 +89,14 @@ static bool set_up(CURL *easy, const char *url, const char *proxy, uint64_t time
            /* Only looked at: see the header. */
            curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_tls_context) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, version) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, text) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)timeout_ms) == CURLE_OK;
 }
 
-static moor_code look(CURL *easy, CURLcode result, const char *text, struct moor_probe *out,
-                      struct moor_arena *arena, struct moor_error *err)
+static moor_code look(CURL *easy, CURLcode result, const char *text, const char *version,
+                      struct moor_probe *out, struct moor_arena *arena, struct moor_error *err)
 {
     struct moor_probe p = { .reach = reach_of(result, easy) };
     const char *address = NULL;
@@ -86,7 +106,7 @@ static moor_code look(CURL *easy, CURLcode result, const char *text, struct moor
     p.tcp_ms = milliseconds(easy, CURLINFO_CONNECT_TIME_T);
     p.tls_ms = milliseconds(easy, CURLINFO_APPCONNECT_TIME_T);
     p.address = keep(arena, address ? address : "", &failed);
-    p.tls_version = keep(arena, p.reach == MOOR_PROBE_TLS ? tls_version(easy) : "", &failed);
+    p.tls_version = keep(arena, p.reach == MOOR_PROBE_TLS ? version : "", &failed);
     const char *why = *text ? text : curl_easy_strerror(result);
     p.why = keep(arena, result == CURLE_OK ? "" : why, &failed);
     take_chain(easy, &p, arena, &failed);
@@ -100,14 +120,17 @@ moor_code moor_probe_run(const char *url, const char *proxy, uint64_t timeout_ms
                          struct moor_probe *out, struct moor_arena *arena, struct moor_error *err)
 {
     char text[CURL_ERROR_SIZE] = "";
+    const char *version = "";
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) /* counted */
         return moor_fail(err, MOOR_E_NOMEM, "probe: out of memory");
     CURL *easy = curl_easy_init();
     moor_code c = MOOR_E_NOMEM;
-    if (easy && set_up(easy, url, proxy, timeout_ms, text))
-        c = look(easy, curl_easy_perform(easy), text, out, arena, err);
-    else
+    if (easy && set_up(easy, url, proxy, timeout_ms, text, &version)) {
+        CURLcode result = curl_easy_perform(easy);
+        c = look(easy, result, text, version, out, arena, err);
+    } else {
         c = moor_fail(err, MOOR_E_NOMEM, "probe: out of memory");
+    }
     curl_easy_cleanup(easy);
     curl_global_cleanup();
     return c;
