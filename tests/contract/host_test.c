@@ -2,7 +2,6 @@
 #include "platform/host.h"
 
 #include "check.h"
-#include "platform/service.h"
 
 static void host_knows_its_names_and_size(void)
 {
@@ -27,15 +26,4 @@ static void boot_id_is_32_digits_and_stays(void)
     CHECK_STR(a, b);
 }
 
-static void without_a_service_manager_nothing_happens(void)
-{
-    plat_service_ready("ready");
-    plat_service_status("status");
-    plat_service_watchdog();
-    CHECK_INT(plat_service_watchdog_ms(), 0);
-    CHECK_INT(plat_service_socket("himds"), -1);
-    plat_service_stopping();
-}
-
-CHECK_MAIN(CHECK_TEST(host_knows_its_names_and_size), CHECK_TEST(boot_id_is_32_digits_and_stays),
-           CHECK_TEST(without_a_service_manager_nothing_happens))
+CHECK_MAIN(CHECK_TEST(host_knows_its_names_and_size), CHECK_TEST(boot_id_is_32_digits_and_stays))

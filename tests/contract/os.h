@@ -43,4 +43,14 @@ void os_block_signals(bool block);
 size_t os_count_processes(const char *program);
 size_t os_count_zombies(void);
 
+/* What the service manager would hear from now on; read it with os_read_socket(). */
+int os_notify_socket(void);
+/* This process finds fd, which is moved, as if the service manager had passed it under name; NULL
+ * undoes it. */
+void os_pass_socket(int fd, const char *name);
+/* Standard error goes to this new file until it is called with NULL. */
+void os_capture_errors(const char *path);
+/* Lets captured errors look like the journal's stream, or not. */
+void os_pretend_journal(bool on);
+
 #endif

@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -234,4 +235,47 @@ size_t os_count_processes(const char *program)
 size_t os_count_zombies(void)
 {
     return count_where(is_zombie, NULL);
+}
+
+int os_notify_socket(void)
+{
+    struct sockaddr_un a = { .sun_family = AF_UNIX };
+    (void)snprintf(a.sun_path, sizeof(a.sun_path), "%s", os_temp("notify"));
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    MOOR_ASSERT(fd >= 0 && bind(fd, (const struct sockaddr *)&a, sizeof(a)) == 0);
+    os_setenv("NOTIFY_SOCKET", a.sun_path);
+    return fd;
+}
+
+void os_pass_socket(int fd, const char *name)
+{
+    char pid[16];
+    (void)snprintf(pid, sizeof(pid), "%d", (int)getpid());
+    MOOR_ASSERT(!name || dup2(fd, 3) == 3);
+    if (fd > 3)
+        (void)close(fd);
+    os_setenv("LISTEN_PID", name ? pid : NULL);
+    os_setenv("LISTEN_FDS", name ? "1" : NULL);
+    os_setenv("LISTEN_FDNAMES", name);
+}
+
+void os_capture_errors(const char *path)
+{
+    static int before = -1;
+    (void)fflush(stderr);
+    if (before < 0)
+        before = fcntl(2, F_DUPFD_CLOEXEC, 10);
+    int fd = path ? open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600) : before;
+    MOOR_ASSERT(fd >= 0 && dup2(fd, 2) == 2);
+    if (path)
+        (void)close(fd);
+}
+
+void os_pretend_journal(bool on)
+{
+    struct stat st;
+    char name[64];
+    MOOR_ASSERT(fstat(2, &st) == 0);
+    (void)snprintf(name, sizeof(name), "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+    os_setenv("JOURNAL_STREAM", on ? name : "1:1");
 }

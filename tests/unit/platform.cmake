@@ -8,10 +8,12 @@ foreach(name cert cms cms_openssl digest jws key)
     moor_test(unit/platform/crypto/${name}_test.c USES crypto posix)
 endforeach()
 
+moor_test(unit/platform/posix/proc_test.c USES posix)
+
 foreach(name child component loop pool)
     moor_test(unit/platform/run/${name}_test.c USES run posix)
 endforeach()
-foreach(name log simulation)
+foreach(name idle log simulation)
     moor_test(unit/platform/run/${name}_test.c USES fakes run posix)
 endforeach()
 

@@ -154,6 +154,31 @@ static void many_timers_fire_in_order_of_due_time(void)
     }
 }
 
+/* How often the kernel put this thread to sleep. */
+static long sleeps(void)
+{
+    static const char name[] = "\nvoluntary_ctxt_switches:\t";
+    MOOR_AUTO(moor_buf) b = MOOR_BUF(16384);
+    CHECK_INT(plat_read_all("/proc/self/status", 16384, &b, &err), MOOR_OK);
+    const char *at = strstr(moor_buf_cstr(&b), name);
+    return at ? strtol(at + strlen(name), NULL, 10) : -1000000;
+}
+
+static void idle_loop_sleeps_once_until_the_next_timer(void)
+{
+    MOOR_AUTOPTR(moor_loop) l = new_loop();
+    struct stamp s = { 0 };
+    MOOR_AUTOPTR(moor_timer) far = new_timer(l, note, &s);
+    MOOR_AUTOPTR(moor_timer) gone = new_timer(l, note, &s);
+    moor_timer_arm(far, 3600000);
+    moor_timer_arm(gone, 50);
+    moor_timer_disarm(gone);
+    long before = sleeps();
+    run_for(l, 400);
+    CHECK(sleeps() - before <= 2);
+    CHECK_INT(s.count, 0);
+}
+
 enum { POSTERS = 4, POSTS = 10000 };
 struct poster {
     struct moor_loop *l;
@@ -305,6 +330,7 @@ CHECK_MAIN(CHECK_TEST(timers_never_fire_early_and_only_once),
            CHECK_TEST(timer_of_no_delay_does_not_starve_others),
            CHECK_TEST(timer_may_be_freed_in_its_own_callback),
            CHECK_TEST(many_timers_fire_in_order_of_due_time),
+           CHECK_TEST(idle_loop_sleeps_once_until_the_next_timer),
            CHECK_TEST(posts_of_several_threads_all_run_in_each_threads_order),
            CHECK_TEST(posts_that_did_not_run_are_dropped_with_the_loop),
            CHECK_TEST(descriptor_is_reported_as_long_as_it_is_readable),
