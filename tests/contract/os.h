@@ -39,8 +39,8 @@ size_t os_read_socket(int fd, char *room, size_t n); /* 0 at the end */
 void os_leaky_descriptors(int *fds, size_t count);
 /* Blocks and ignores some signals in this process, or undoes it. */
 void os_block_signals(bool block);
-/* Processes that run this program and have not ended; zombies of this process. */
-size_t os_count_processes(const char *program);
+/* Running processes with this word in their command line; zombies of this process. */
+size_t os_count_processes(const char *word);
 size_t os_count_zombies(void);
 
 /* What the service manager would hear from now on; read it with os_read_socket(). */

@@ -90,7 +90,7 @@ void os_mode(const char *path, unsigned mode)
 
 bool os_give_away(const char *path)
 {
-    return chown(path, 65534, 65534) == 0;
+    return chown(path, 65533, 65533) == 0;
 }
 
 void os_setenv(const char *name, const char *value)
@@ -191,7 +191,7 @@ void os_block_signals(bool block)
     MOOR_ASSERT(sigaction(SIGHUP, &act, NULL) == 0 && sigaction(SIGPIPE, &act, NULL) == 0);
 }
 
-static size_t count_where(bool (*fn)(long pid, const char *program), const char *program)
+static size_t count_where(bool (*fn)(long pid, const char *word), const char *word)
 {
     size_t n = 0;
     DIR *d = opendir("/proc");
@@ -199,23 +199,29 @@ static size_t count_where(bool (*fn)(long pid, const char *program), const char 
     const struct dirent *e;
     while ((e = readdir(d)))
         if (e->d_name[0] >= '1' && e->d_name[0] <= '9')
-            n += fn(strtol(e->d_name, NULL, 10), program);
+            n += fn(strtol(e->d_name, NULL, 10), word);
     (void)closedir(d);
     return n;
 }
 
-static bool runs(long pid, const char *program)
+static bool runs(long pid, const char *word)
 {
     char path[64], text[4096];
-    (void)snprintf(path, sizeof(path), "/proc/%ld/exe", pid);
-    ssize_t n = readlink(path, text, sizeof(text) - 1);
-    text[n > 0 ? n : 0] = '\0';
-    return strcmp(text, program) == 0;
+    (void)snprintf(path, sizeof(path), "/proc/%ld/cmdline", pid);
+    FILE *f = fopen(path, "re");
+    size_t n = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
+    if (f)
+        (void)fclose(f);
+    text[n] = '\0';
+    for (size_t i = 0; i < n; i += strlen(text + i) + 1)
+        if (strcmp(text + i, word) == 0)
+            return true;
+    return false;
 }
 
-static bool is_zombie(long pid, const char *program)
+static bool is_zombie(long pid, const char *word)
 {
-    (void)program;
+    (void)word;
     char path[64], text[512];
     (void)snprintf(path, sizeof(path), "/proc/%ld/stat", pid);
     FILE *f = fopen(path, "re");
@@ -227,9 +233,9 @@ static bool is_zombie(long pid, const char *program)
     return state && state[1] && state[2] == 'Z' && strtol(state + 3, NULL, 10) == getpid();
 }
 
-size_t os_count_processes(const char *program)
+size_t os_count_processes(const char *word)
 {
-    return count_where(runs, program);
+    return count_where(runs, word);
 }
 
 size_t os_count_zombies(void)

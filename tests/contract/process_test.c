@@ -168,7 +168,9 @@ static struct plat_process start_tree(const char *name)
     MOOR_AUTO(plat_file) out = PLAT_FILE_INIT;
     struct plat_process p = PLAT_PROCESS_INIT;
     CHECK_INT(plat_create_new(os_temp(name), PLAT_OWNER_ONLY, &out, &err), MOOR_OK);
-    CHECK_INT(plat_spawn(&(struct plat_spawn){ CHILD("tree"), .out = &out }, &p, &err), MOOR_OK);
+    CHECK_INT(
+        plat_spawn(&(struct plat_spawn){ CHILD("tree", os_temp(name)), .out = &out }, &p, &err),
+        MOOR_OK);
     for (int i = 0; i < 2000 && !strstr(os_read(os_temp(name)), "ready"); i++)
         os_sleep_ms(5);
     return p;
@@ -176,19 +178,17 @@ static struct plat_process start_tree(const char *name)
 
 static void killing_a_tree_ends_every_process_of_it(void)
 {
-    size_t before = os_count_processes(CONTRACT_CHILD);
     struct plat_process p = start_tree("tree-1");
-    CHECK_INT(os_count_processes(CONTRACT_CHILD), before + 4);
+    CHECK_INT(os_count_processes(os_temp("tree-1")), 4);
     plat_process_kill_tree(&p);
     struct plat_exit how = wait_end(&p);
     CHECK(how.signaled && how.code == SIGKILL);
-    CHECK_INT(os_count_processes(CONTRACT_CHILD), before);
+    CHECK_INT(os_count_processes(os_temp("tree-1")), 0);
     plat_process_drop(&p);
 }
 
 static void tree_is_killed_by_identity_but_not_with_a_wrong_one(void)
 {
-    size_t before = os_count_processes(CONTRACT_CHILD);
     struct plat_process p = start_tree("tree-2");
     struct plat_process_id id = { 0 };
     CHECK_INT(plat_process_identify(p.pid, &id, &err), MOOR_OK);
@@ -198,10 +198,10 @@ static void tree_is_killed_by_identity_but_not_with_a_wrong_one(void)
     plat_process_kill_tree_id(&wrong);
     wrong.start = id.start ^ (uint64_t)1 << 50; /* another boot */
     plat_process_kill_tree_id(&wrong);
-    CHECK_INT(os_count_processes(CONTRACT_CHILD), before + 4);
+    CHECK_INT(os_count_processes(os_temp("tree-2")), 4);
     plat_process_kill_tree_id(&id);
     CHECK(!plat_process_alive(&id));
-    CHECK_INT(os_count_processes(CONTRACT_CHILD), before);
+    CHECK_INT(os_count_processes(os_temp("tree-2")), 0);
     (void)wait_end(&p);
     plat_process_drop(&p);
 }

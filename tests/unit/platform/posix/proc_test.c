@@ -10,7 +10,7 @@ static struct moor_error err;
 
 static void without_pidfd_a_thread_reports_the_end(void)
 {
-    const char *const argv[] = { "/bin/sleep", "0.1", NULL };
+    const char *const argv[] = { "/bin/sleep", "100", NULL };
     MOOR_AUTO(plat_process) p = PLAT_PROCESS_INIT;
     CHECK_INT(plat_spawn(&(struct plat_spawn){ .argv = argv }, &p, &err), MOOR_OK);
     MOOR_AUTO(plat_file) event = PLAT_FILE_INIT;
@@ -18,6 +18,7 @@ static void without_pidfd_a_thread_reports_the_end(void)
     CHECK(plat_file_is_open(&event));
     struct plat_process_id id = { 0 };
     CHECK_INT(plat_process_identify(p.pid, &id, &err), MOOR_OK);
+    plat_process_kill_tree(&p);
     /* Nothing is ever written: the end of the pipe is the event. */
     char c;
     CHECK_INT(read(event.fd_, &c, 1), 0);
@@ -25,7 +26,7 @@ static void without_pidfd_a_thread_reports_the_end(void)
     bool ended = false;
     struct plat_exit how = { .code = -1 };
     CHECK_INT(plat_process_poll(&p, &ended, &how, &err), MOOR_OK);
-    CHECK(ended && !how.signaled && how.code == 0);
+    CHECK(ended && how.signaled);
 }
 
 static void stamp_is_below_two_to_the_53_and_grows_with_time(void)

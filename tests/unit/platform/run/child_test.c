@@ -64,10 +64,10 @@ static void child_over_its_deadline_is_killed_with_its_tree(void)
 
 static void process_in_the_background_does_not_delay_the_end(void)
 {
-    const char *const argv[] = { "/bin/sh", "-c", "sleep 2 & exit 0", NULL };
+    const char *const argv[] = { "/bin/sh", "-c", "sleep 20 & exit 0", NULL };
     uint64_t before = plat_mono_ms();
     struct ended e = run_to_end(argv, 0, false);
-    CHECK(plat_mono_ms() - before < 1500);
+    CHECK(plat_mono_ms() - before < 10000);
     CHECK(!e.r.how.signaled && e.r.how.code == 0);
 }
 
