@@ -170,7 +170,9 @@ static void kill_exactly(const struct posix_proc *p)
     struct posix_proc now;
     if (!posix_proc_read(p->pid, &now) || now.start != p->start)
         return;
-    if (handle.fd_ < 0 || syscall(SYS_pidfd_send_signal, handle.fd_, SIGKILL, NULL, 0) != 0)
+    if (handle.fd_ >= 0)
+        (void)syscall(SYS_pidfd_send_signal, handle.fd_, SIGKILL, NULL, 0);
+    else
         (void)kill(p->pid, SIGKILL);
 }
 

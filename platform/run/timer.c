@@ -6,6 +6,9 @@
 #include "platform/clock.h"
 
 #define DISARMED SIZE_MAX
+/* The system's wait does not count the time a machine sleeps, our clock does: after a resume a
+ * timer that became due meanwhile fires within an hour, or with the next other one. */
+#define LOOK_AGAIN_MS 3600000
 
 struct moor_timer {
     struct moor_timers *owner;
@@ -69,9 +72,8 @@ static void set_alarm(struct moor_timers *t)
         return;
     }
     uint64_t now = plat_mono_ms(), wait = first > now ? first - now : 0;
-    /* Longer than a day: look again after a day. */
-    if (wait > 86400000)
-        wait = 86400000;
+    if (wait > LOOK_AGAIN_MS)
+        wait = LOOK_AGAIN_MS;
     const struct timeval tv = { (time_t)(wait / 1000), (suseconds_t)(wait % 1000 * 1000) };
     MOOR_ASSERT(event_add(t->alarm, &tv) == 0);
 }

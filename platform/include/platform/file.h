@@ -58,7 +58,8 @@ MOOR_NODISCARD moor_code plat_read_all(const char *path, size_t max, struct moor
                                        struct moor_error *err);
 
 /* Replaces path with the bytes: temporary file in the same folder, flush, rename, flush of the
- * folder. After a crash the old or the new text is there, never a part. */
+ * folder. After a crash the old or the new text is there, never a part; a file .new-* may be left
+ * beside it. */
 MOOR_NODISCARD moor_code plat_write_atomic(const char *path, struct moor_span bytes,
                                            plat_access access, struct moor_error *err);
 
