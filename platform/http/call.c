@@ -58,6 +58,7 @@ static curl_socket_t on_open_socket(void *ctx, curlsocktype purpose, struct curl
 }
 
 /* Before the request leaves, on kept connections too, which another call may have made. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): the type is libcurl's */
 static int on_connected(void *ctx, char *peer, char *local, int peer_port, int local_port)
 {
     struct moor_http_call *call = ctx;

@@ -129,6 +129,8 @@ static bool complete(struct moor_http_client *c, struct moor_http_call *call, CU
     bool freed = false;
     c->freed = &freed;
     unlink_call(c, call);
+    curl_easy_cleanup(call->easy); /* it holds the share, which a completion may free */
+    call->easy = NULL;
     call->done(call->ctx, answer, &err);
     moor_call_free(call);
     if (!freed)

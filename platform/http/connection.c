@@ -292,7 +292,6 @@ static void on_deadline(void *ctx)
     case MOOR_CONN_SENDING:
     case MOOR_CONN_LINGER:
     case MOOR_CONN_GONE:
-    case MOOR_CONN_STATES_:
     default:
         moor_conn_free(c);
         break;

@@ -5,7 +5,7 @@
 
 #include "base/attr.h"
 
-static const struct moor_refusal_text texts[MOOR_REFUSE_COUNT_] = {
+static const struct moor_refusal_text texts[MOOR_REFUSE_COUNT] = {
     [MOOR_REFUSE_REQUEST_LINE] = { 400, "InvalidRequestLine", "The request line is malformed." },
     [MOOR_REFUSE_METHOD] = { 501, "MethodNotImplemented", "The method is not implemented." },
     [MOOR_REFUSE_VERSION] = { 505, "HttpVersionNotSupported", "Only HTTP/1.1 is spoken here." },
@@ -48,7 +48,7 @@ static const struct moor_refusal_text texts[MOOR_REFUSE_COUNT_] = {
 
 const struct moor_refusal_text *moor_refusal_text(moor_refusal r)
 {
-    MOOR_ASSERT(r > MOOR_REFUSE_NOTHING && r < MOOR_REFUSE_COUNT_);
+    MOOR_ASSERT(r > MOOR_REFUSE_NOTHING && r < MOOR_REFUSE_COUNT);
     return &texts[r];
 }
 

@@ -32,7 +32,7 @@ typedef enum moor_refusal {
     MOOR_REFUSE_NO_ROUTE,
     MOOR_REFUSE_NOT_ALLOWED,
     MOOR_REFUSE_NO_MEMORY,
-    MOOR_REFUSE_COUNT_
+    MOOR_REFUSE_COUNT
 } moor_refusal;
 
 struct moor_refusal_text {

@@ -20,7 +20,7 @@ enum state {
     ST_VALUE_LF,
     ST_END_LF,
     ST_DONE,
-    ST_COUNT_
+    ST_COUNT
 };
 
 #define METHOD_MAX  16
@@ -343,7 +343,7 @@ static moor_refusal on_end_lf(struct moor_request_head *h, unsigned char c)
     return MOOR_REFUSE_NOTHING;
 }
 
-static moor_refusal (*const steps[ST_COUNT_])(struct moor_request_head *h, unsigned char c) = {
+static moor_refusal (*const steps[ST_COUNT])(struct moor_request_head *h, unsigned char c) = {
     [ST_METHOD] = on_method,   [ST_TARGET_START] = on_target_start,
     [ST_TARGET] = on_target,   [ST_VERSION] = on_version,
     [ST_LINE_LF] = on_line_lf, [ST_FIELD_START] = on_field_start,

@@ -33,7 +33,6 @@ typedef enum moor_conn_state {
     MOOR_CONN_SENDING, /* the answer is on its way */
     MOOR_CONN_LINGER,  /* answered for good; what still comes in is thrown away */
     MOOR_CONN_GONE,    /* closed by the client; a handler still holds the exchange */
-    MOOR_CONN_STATES_
 } moor_conn_state;
 
 struct moor_conn {

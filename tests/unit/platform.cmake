@@ -17,6 +17,6 @@ foreach(name idle log simulation)
     moor_test(unit/platform/run/${name}_test.c USES fakes run posix)
 endforeach()
 
-foreach(name chunked request_head router target transport)
-    moor_test(unit/platform/http/${name}_test.c USES http base posix)
+foreach(name chunked client_server request_head router target transport)
+    moor_test(unit/platform/http/${name}_test.c USES http run base posix)
 endforeach()
