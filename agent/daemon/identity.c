@@ -193,13 +193,14 @@ static void release_roles(void *daemon)
     moor_roles_server_free(MOOR_TAKE(d->roles));
 }
 
-/* Started in order, released in reverse: the doors close before what is behind them goes. */
+/* Started in order, released in reverse: the doors close before what is behind them goes. The last
+ * one tells its port, and with that, that all is there. */
 static const struct moor_component components[] = {
     { .name = "identity", .start = start_identity, .release = release_identity },
     { .name = "roles.sock", .start = start_roles, .release = release_roles },
-    { .name = "himds", .start = start_himds, .release = release_himds },
     { .name = "himds.sock", .start = start_admin, .release = release_admin },
     { .name = "watch", .start = start_watch, .release = release_watch },
+    { .name = "himds", .start = start_himds, .release = release_himds },
 };
 
 /* A package makes these; under MOORING_ROOT nobody has. */

@@ -69,6 +69,12 @@ static bool gate(void *ctx, struct moor_http_exchange *ex)
         moor_http_refuse(ex, 403, "forbidden", "Requests of browsers and proxies are not served");
         return false;
     }
+    /* The server would serve HEAD as well: the reference product does not. */
+    if (!moor_streq(moor_http_method(ex), "GET")) {
+        moor_http_reply_header(ex, "Allow", "GET");
+        moor_http_refuse(ex, 405, "method_not_allowed", "Only GET is served here");
+        return false;
+    }
     return true;
 }
 

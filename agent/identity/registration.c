@@ -123,8 +123,8 @@ void moor_registration_failed(struct moor_registration *r, const struct moor_err
         return;
     } else {
         r->failures++;
-        r->due_ms =
-            now + moor_beat_retry_ms(err, r->failures, r->period_s, plat_random_below(UINT32_MAX));
+        r->due_ms = now + moor_beat_retry_ms(err, r->verdict.standing, r->failures, r->period_s,
+                                             plat_random_below(UINT32_MAX));
     }
     r->token_fresh = r->skew_seen = r->region_seen = r->wait_resumes = false;
     /* The beat before the properties was accepted: that is what a caller waits for. */

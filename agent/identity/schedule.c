@@ -52,6 +52,7 @@ static const struct {
     { "ProofInvalid", PACE_PERIOD },
     { "ClockSkew", PACE_PERIOD },
     { "MachineNotFound", PACE_PERIOD },
+    { "unauthorized_client", PACE_PERIOD },
     { "IdentityCloned", PACE_PERIOD },
     { "RequestBodyTooLarge", PACE_PERIOD },
     { "MachineDisabled", PACE_HOUR },
@@ -64,10 +65,9 @@ static uint64_t pace_ms(int pace, uint64_t period)
     return pace == PACE_DAY ? DAY_MS : pace == PACE_HOUR ? HOUR_MS : period;
 }
 
-uint64_t moor_beat_retry_ms(const struct moor_error *err, unsigned failures, uint32_t period_s,
-                            uint32_t random)
+static uint64_t retry_ms(const struct moor_error *err, unsigned failures, uint64_t period,
+                         uint32_t random)
 {
-    uint64_t period = period_s * 1000ULL;
     for (size_t i = 0; i < MOOR_COUNTOF(paces); i++)
         if (strcmp(err->service_code, paces[i].code) == 0)
             return stretched(pace_ms(paces[i].pace, period), random);
@@ -80,6 +80,14 @@ uint64_t moor_beat_retry_ms(const struct moor_error *err, unsigned failures, uin
     return delay > cap && err->retry_after_ms < cap ? cap : delay;
 }
 
+uint64_t moor_beat_retry_ms(const struct moor_error *err, moor_standing standing, unsigned failures,
+                            uint32_t period_s, uint32_t random)
+{
+    uint64_t delay = retry_ms(err, failures, period_s * 1000ULL, random);
+    uint64_t least = standing == MOOR_STANDING_GOOD ? 0 : stretched(HOUR_MS, random);
+    return delay > least ? delay : least;
+}
+
 static const struct {
     const char *code;
     unsigned times;
@@ -87,6 +95,7 @@ static const struct {
     moor_standing standing;
 } verdicts[] = {
     { "MachineNotFound", 3, 2, MOOR_STANDING_GONE },
+    { "unauthorized_client", 3, 2, MOOR_STANDING_GONE }, /* the sign-in's word for it */
     { "IdentityCloned", 2, 1, MOOR_STANDING_CLONED },
     { "MachineDisabled", 1, 0, MOOR_STANDING_DISABLED },
 };

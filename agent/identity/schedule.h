@@ -20,19 +20,21 @@ uint64_t moor_beat_first_ms(const char *vm_id, uint32_t period_s);
 /* The period +-10 %; random is any 32-bit number. */
 uint64_t moor_beat_next_ms(uint32_t period_s, uint32_t random);
 
-/* After a failure: from 60 s doubling up to one period; Retry-After is a floor. What another try
- * soon cannot help (MachineDisabled, KeySuperseded, ...) is asked again after a period, an hour or
- * a day. failures counts from 1. */
-uint64_t moor_beat_retry_ms(const struct moor_error *err, unsigned failures, uint32_t period_s,
-                            uint32_t random);
-
 /* What the service thinks of this machine, as far as it must be believed. */
 typedef enum moor_standing {
     MOOR_STANDING_GOOD,
-    MOOR_STANDING_GONE,     /* MachineNotFound thrice over two periods: no new tokens */
+    MOOR_STANDING_GONE,     /* MachineNotFound (or no such client at the sign-in) thrice over
+                             * two periods: no new tokens */
     MOOR_STANDING_DISABLED, /* MachineDisabled: cached tokens dropped, no new work */
     MOOR_STANDING_CLONED    /* IdentityCloned twice, a period apart: no tokens at all */
 } moor_standing;
+
+/* After a failure: from 60 s doubling up to one period; Retry-After is a floor. What another try
+ * soon cannot help (MachineDisabled, KeySuperseded, ...) is asked again after a period, an hour or
+ * a day; once the standing is not good nothing is asked more than hourly. failures counts from 1.
+ */
+uint64_t moor_beat_retry_ms(const struct moor_error *err, moor_standing standing, unsigned failures,
+                            uint32_t period_s, uint32_t random);
 
 struct moor_verdict {
     moor_standing standing;

@@ -38,21 +38,22 @@ static void failures_wait_from_a_minute_to_a_period(void)
     struct moor_error err = { .code = MOOR_E_TRANSIENT };
     for (unsigned failures = 1; failures < 40; failures++)
         for (uint32_t random = 0; random < 4000000000U; random += 400000007U) {
-            uint64_t ms = moor_beat_retry_ms(&err, failures, PERIOD, random);
+            uint64_t ms = moor_beat_retry_ms(&err, MOOR_STANDING_GOOD, failures, PERIOD, random);
             CHECK(ms >= 60000 && ms <= PERIOD_MS);
         }
-    CHECK(moor_beat_retry_ms(&err, 1, PERIOD, 0) < 70000);
-    CHECK(moor_beat_retry_ms(&err, 9, PERIOD, 0) > PERIOD_MS * 8 / 10);
-    CHECK(moor_beat_retry_ms(&err, 1, 30, 0) >= 60000); /* also when the period is shorter */
+    CHECK(moor_beat_retry_ms(&err, MOOR_STANDING_GOOD, 1, PERIOD, 0) < 70000);
+    CHECK(moor_beat_retry_ms(&err, MOOR_STANDING_GOOD, 9, PERIOD, 0) > PERIOD_MS * 8 / 10);
+    CHECK(moor_beat_retry_ms(&err, MOOR_STANDING_GOOD, 1, 30, 0) >=
+          60000); /* also when the period is shorter */
 }
 
 static void retry_after_is_obeyed(void)
 {
     struct moor_error err = { .code = MOOR_E_THROTTLED, .retry_after_ms = 900000 };
-    uint64_t ms = moor_beat_retry_ms(&err, 1, PERIOD, 12345);
+    uint64_t ms = moor_beat_retry_ms(&err, MOOR_STANDING_GOOD, 1, PERIOD, 12345);
     CHECK(ms >= 900000 && ms <= 1080000);
     err.retry_after_ms = 5000; /* sooner than we would dare */
-    CHECK(moor_beat_retry_ms(&err, 1, PERIOD, 0) >= 60000);
+    CHECK(moor_beat_retry_ms(&err, MOOR_STANDING_GOOD, 1, PERIOD, 0) >= 60000);
 }
 
 static void refusals_that_time_does_not_heal_are_asked_rarely(void)
@@ -68,9 +69,18 @@ static void refusals_that_time_does_not_heal_are_asked_rarely(void)
     for (size_t i = 0; i < MOOR_COUNTOF(cases); i++) {
         struct moor_error err = { .code = MOOR_E_DENIED };
         (void)snprintf(err.service_code, sizeof(err.service_code), "%s", cases[i].code);
-        uint64_t ms = moor_beat_retry_ms(&err, 1, PERIOD, 77777);
+        uint64_t ms = moor_beat_retry_ms(&err, MOOR_STANDING_GOOD, 1, PERIOD, 77777);
         CHECK(ms >= cases[i].ms && ms <= cases[i].ms * 11 / 10);
     }
+}
+
+static void machine_that_is_gone_asks_hourly(void)
+{
+    struct moor_error err = { .code = MOOR_E_NOTFOUND, .service_code = "MachineNotFound" };
+    uint64_t ms = moor_beat_retry_ms(&err, MOOR_STANDING_GONE, 1, PERIOD, 4242);
+    CHECK(ms >= HOUR_MS && ms <= HOUR_MS * 11 / 10);
+    err = (struct moor_error){ .code = MOOR_E_TRANSIENT };
+    CHECK(moor_beat_retry_ms(&err, MOOR_STANDING_CLONED, 1, PERIOD, 4242) >= HOUR_MS);
 }
 
 static void unknown_machine_is_believed_after_three_times_over_two_periods(void)
@@ -150,6 +160,7 @@ CHECK_MAIN(CHECK_TEST(first_beat_is_spread_over_one_period_and_stays_the_same),
            CHECK_TEST(next_beat_stays_within_ten_percent),
            CHECK_TEST(failures_wait_from_a_minute_to_a_period), CHECK_TEST(retry_after_is_obeyed),
            CHECK_TEST(refusals_that_time_does_not_heal_are_asked_rarely),
+           CHECK_TEST(machine_that_is_gone_asks_hourly),
            CHECK_TEST(unknown_machine_is_believed_after_three_times_over_two_periods),
            CHECK_TEST(clone_is_believed_the_second_time_a_period_later),
            CHECK_TEST(disabled_is_believed_at_once),
