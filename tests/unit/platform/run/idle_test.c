@@ -4,6 +4,7 @@
 #include "check.h"
 #include "fake_clock.h"
 #include "platform/file.h"
+#include "platform/thread.h"
 #include "run/loop.h"
 #include "run/pool.h"
 
@@ -22,6 +23,14 @@ static long status(const char *name)
     return (long)n;
 }
 
+/* The kernel takes a moment to forget a thread that was joined. */
+static bool has_threads(long n)
+{
+    for (int i = 0; i < 10000 && status("Threads:") != n; i++)
+        ;
+    return status("Threads:") == n;
+}
+
 static void nothing(void *ctx)
 {
     (void)ctx;
@@ -36,10 +45,14 @@ static void pool_threads_end_after_ten_seconds_without_a_job(void)
     MOOR_AUTOPTR(moor_loop) l = NULL;
     MOOR_AUTOPTR(moor_pool) p = NULL;
     unsigned done = 0;
-    long before = status("Threads:");
+    /* The thread sanitizer starts a thread of its own with our first one. */
+    struct plat_thread *first = NULL;
+    CHECK_INT(plat_thread_start("first", nothing, NULL, &first, &err), MOOR_OK);
+    plat_thread_join(first);
+    long before = has_threads(1) ? 1 : 2;
     CHECK_INT(moor_loop_new(&l, &err), MOOR_OK);
     CHECK_INT(moor_pool_new(l, NULL, &p, &err), MOOR_OK);
-    CHECK_INT(status("Threads:"), before);
+    CHECK(has_threads(before));
     for (unsigned round = 1; round <= 2; round++) {
         CHECK_INT(moor_pool_submit(p, nothing, count_done, &done, &err), MOOR_OK);
         while (done < round)
@@ -47,7 +60,7 @@ static void pool_threads_end_after_ten_seconds_without_a_job(void)
         fake_run(l, 9999);
         CHECK(status("Threads:") > before);
         fake_run(l, 1);
-        CHECK_INT(status("Threads:"), before);
+        CHECK(has_threads(before));
     }
 }
 
