@@ -16,7 +16,7 @@
 #define ROOT_VARIABLE "MOORING_ROOT"
 #define ROOT_MAX      1024
 
-static const char *const places[PLAT_DIR_COUNT_] = {
+static const char *const places[PLAT_DIR_COUNT] = {
     [PLAT_DIR_STATE] = "/var/opt/azcmagent",
     [PLAT_DIR_CERTS] = "/var/opt/azcmagent/certs",
     [PLAT_DIR_TOKENS] = "/var/opt/azcmagent/tokens",
@@ -34,7 +34,7 @@ static const char *const places[PLAT_DIR_COUNT_] = {
 
 /* Written once by plat_dirs_init(), before any thread. */
 static char root[ROOT_MAX];
-static char below_root[PLAT_DIR_COUNT_][ROOT_MAX + 64];
+static char below_root[PLAT_DIR_COUNT][ROOT_MAX + 64];
 
 static moor_code check_component(const char *path, int fd, bool last, struct moor_error *err)
 {
@@ -94,7 +94,7 @@ moor_code plat_dirs_init(bool ignore_env, struct moor_error *err)
     if (c != MOOR_OK)
         return c;
     memcpy(root, path, n + 1);
-    for (size_t i = 0; i < PLAT_DIR_COUNT_; i++)
+    for (size_t i = 0; i < PLAT_DIR_COUNT; i++)
         (void)snprintf(below_root[i], sizeof(below_root[i]), "%s%s", root, places[i]);
     return MOOR_OK;
 }
@@ -106,7 +106,7 @@ const char *plat_dirs_root(void)
 
 const char *plat_dir_path(plat_dir dir)
 {
-    MOOR_ASSERT((unsigned)dir < PLAT_DIR_COUNT_);
+    MOOR_ASSERT((unsigned)dir < PLAT_DIR_COUNT);
     return root[0] ? below_root[dir] : places[dir];
 }
 

@@ -61,20 +61,14 @@ static int open_regular(int at, const char *name, int flags, mode_t *wrong)
     f.fd_ = openat(at, name, flags | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
     if (f.fd_ < 0)
         return -1;
-    int err = 0;
-    if (fstat(f.fd_, &st) != 0) {
-        err = errno;
-    } else if (!S_ISREG(st.st_mode)) {
+    int e = fstat(f.fd_, &st) != 0 || fcntl(f.fd_, F_SETFL, flags & O_APPEND) != 0 ? errno : 0;
+    if (e == 0 && S_ISREG(st.st_mode))
+        return f.fd_;
+    if (e == 0)
         *wrong = st.st_mode;
-        err = EACCES;
-    } else if (fcntl(f.fd_, F_SETFL, flags & O_APPEND) != 0) {
-        err = errno;
-    }
-    if (err) {
-        plat_file_drop(&f);
-        errno = err;
-    }
-    return f.fd_;
+    plat_file_drop(&f);
+    errno = e ? e : EACCES;
+    return -1;
 }
 
 moor_code plat_open(const char *path, plat_open_mode mode, struct plat_file *out,

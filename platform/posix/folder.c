@@ -92,12 +92,12 @@ static DIR *open_stream(int at)
     return d;
 }
 
-static const struct dirent *next_entry(DIR *d)
+const struct dirent *posix_next_entry(DIR *d)
 {
     const struct dirent *e;
     do {
         errno = 0;
-        e = readdir(d);
+        e = readdir(d); /* NOLINT(concurrency-mt-unsafe): each stream has one user */
     } while (e && (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0));
     return e;
 }
@@ -113,7 +113,7 @@ moor_code plat_list_dir(const char *path, plat_dir_fn fn, void *ctx, struct moor
         return plat_fail(err, errno, "%s", path);
     const struct dirent *e;
     bool more = true;
-    while (more && (e = next_entry(d))) {
+    while (more && (e = posix_next_entry(d))) {
         struct stat st;
         if (fstatat(folder.fd_, e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
             continue; /* gone since */
@@ -218,7 +218,7 @@ static int clear_until_folder(struct descent *d, char below[NAME_MAX + 1])
         return errno;
     const struct dirent *e;
     int failed = 0;
-    while (!failed && (e = next_entry(stream))) {
+    while (!failed && (e = posix_next_entry(stream))) {
         if (unlinkat(d->at.fd_, e->d_name, 0) == 0 || errno == ENOENT)
             continue;
         failed = errno;
@@ -264,13 +264,12 @@ moor_code plat_remove_tree(const char *path, struct moor_error *err)
         return plat_fail(err, errno, "%s: cannot remove", path);
 
     struct descent d = { .at = PLAT_FILE_INIT };
-    struct stat st;
+    struct stat st = { 0 };
     d.at.fd_ = posix_step(parent.fd_, leaf);
     int e = d.at.fd_ < 0 || fstat(d.at.fd_, &st) != 0 ? errno : 0;
-    if (!e) {
-        d.dev = st.st_dev;
+    d.dev = st.st_dev;
+    if (!e)
         e = remove_below(&d);
-    }
     if (!e && unlinkat(parent.fd_, leaf, AT_REMOVEDIR) != 0 && errno != ENOENT)
         e = errno;
     if (e)

@@ -10,6 +10,7 @@
 
 #include "base/span.h"
 #include "base/text.h"
+#include "path.h"
 #include "proc.h"
 
 #define CPUS_MAX 4096
@@ -209,11 +210,11 @@ static void read_macs(struct plat_host *h)
     if (!d)
         return;
     const struct dirent *e;
-    while ((e = readdir(d)) && h->mac_count < MOOR_COUNTOF(h->macs)) {
+    while ((e = posix_next_entry(d)) && h->mac_count < MOOR_COUNTOF(h->macs)) {
         char path[512], text[32];
         /* Only what hardware is behind has a device. */
         (void)snprintf(path, sizeof(path), "/sys/class/net/%s/device", e->d_name);
-        if (e->d_name[0] == '.' || access(path, F_OK) != 0)
+        if (access(path, F_OK) != 0)
             continue;
         (void)snprintf(path, sizeof(path), "/sys/class/net/%s/address", e->d_name);
         if (posix_read_system(path, text, sizeof(text)) && strlen(text) == 17 &&

@@ -102,7 +102,7 @@ static moor_code walk_into(struct walk *w, const char *name, struct moor_error *
 moor_code posix_parent(const char *path, struct plat_file *parent, char leaf[NAME_MAX + 1],
                        struct moor_error *err)
 {
-    struct walk w = { .at = PLAT_FILE_INIT };
+    struct walk w = { .rest = "", .at = PLAT_FILE_INIT };
     bool more = true;
     moor_code c = walk_begin(&w, path, err);
     while (c == MOOR_OK) {
@@ -119,7 +119,7 @@ moor_code posix_parent(const char *path, struct plat_file *parent, char leaf[NAM
 
 moor_code posix_folder(const char *path, struct plat_file *out, struct moor_error *err)
 {
-    struct walk w = { .at = PLAT_FILE_INIT };
+    struct walk w = { .rest = "", .at = PLAT_FILE_INIT };
     char name[NAME_MAX + 1];
     moor_code c = walk_begin(&w, path, err);
     bool more = c == MOOR_OK && *w.rest != '\0';

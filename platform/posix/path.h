@@ -12,6 +12,7 @@
 #ifndef MOOR_POSIX_PATH_H
 #define MOOR_POSIX_PATH_H
 
+#include <dirent.h>
 #include <limits.h>
 #include <sys/stat.h>
 
@@ -34,6 +35,9 @@ int posix_chmod_fd(int fd, mode_t mode);
 /* One step: the folder name in folder at, not through a link. A new O_PATH descriptor or -1 with
  * errno, ELOOP for a link. */
 int posix_step(int at, const char *name);
+
+/* The next entry but . and ..; NULL at the end (errno 0) or on an error. */
+const struct dirent *posix_next_entry(DIR *d);
 
 /* "a link", "a folder", "a pipe", ...: for messages. */
 const char *posix_kind(mode_t mode);

@@ -12,6 +12,7 @@
 
 #include "base/attr.h"
 #include "base/text.h"
+#include "path.h"
 #include "platform/file.h"
 #include "platform/process.h"
 #include "proc.h"
@@ -75,7 +76,7 @@ void posix_proc_each(void (*fn)(void *ctx, const struct posix_proc *p), void *ct
     if (!d)
         return;
     const struct dirent *e;
-    while ((e = readdir(d))) {
+    while ((e = posix_next_entry(d))) {
         uint32_t pid;
         struct posix_proc p;
         if (moor_parse_u32(moor_span_str(e->d_name), 1, INT32_MAX, &pid, NULL) == MOOR_OK &&
@@ -112,7 +113,7 @@ moor_code plat_process_identify(int64_t pid, struct plat_process_id *out, struct
 
 bool plat_process_alive(const struct plat_process_id *id)
 {
-    struct plat_process_id now;
+    struct plat_process_id now = { 0, 0 };
     return plat_process_identify(id->pid, &now, NULL) == MOOR_OK && now.start == id->start;
 }
 

@@ -70,8 +70,11 @@ moor_code plat_inherited(struct plat_file *out, struct moor_error *err)
 
 moor_code plat_become_user(const char *name, struct moor_error *err)
 {
-    errno = 0;
-    const struct passwd *who = getpwnam(name);
+    char room[16384];
+    struct passwd entry, *who = NULL;
+    int e = getpwnam_r(name, &entry, room, sizeof(room), &who);
+    if (e)
+        return plat_fail(err, e, "user %s", name);
     if (!who)
         return moor_fail(err, MOOR_E_NOTFOUND, "user %s: does not exist", name);
     if (who->pw_uid == 0)

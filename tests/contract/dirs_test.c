@@ -93,7 +93,7 @@ static void every_path_is_below_the_root(void)
     (void)snprintf(with_slash, sizeof(with_slash), "%s//", os_temp("root"));
     CHECK_INT(init_with(with_slash), MOOR_OK);
     CHECK_STR(plat_dirs_root(), os_temp("root"));
-    for (int d = 0; d < PLAT_DIR_COUNT_; d++) {
+    for (int d = 0; d < PLAT_DIR_COUNT; d++) {
         const char *path = plat_dir_path((plat_dir)d);
         CHECK(strncmp(path, os_temp("root"), strlen(os_temp("root"))) == 0);
         CHECK_INT(plat_make_dirs(path, PLAT_WORLD_READ, &err), MOOR_OK);

@@ -157,7 +157,7 @@ static void process_left_in_the_background_does_not_delay_the_end(void)
     const char *pid = output_of((struct plat_spawn){ CHILD("leave-behind", "30000") }, &end);
     CHECK(plat_mono_ms() - before < 15000);
     struct plat_process_id id = { 0 };
-    CHECK_INT(plat_process_identify(atoll(pid), &id, &err), MOOR_OK);
+    CHECK_INT(plat_process_identify(strtoll(pid, NULL, 10), &id, &err), MOOR_OK);
     CHECK(plat_process_alive(&id));
     plat_process_kill_tree_id(&id);
     CHECK(!plat_process_alive(&id));

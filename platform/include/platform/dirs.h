@@ -25,7 +25,7 @@ typedef enum plat_dir {
     PLAT_DIR_HANDLER_LOGS, /* /var/log/azure */
     PLAT_DIR_CP_ETC,       /* /etc/mooring-controlplane */
     PLAT_DIR_CP_LIB,       /* /var/lib/mooring-controlplane */
-    PLAT_DIR_COUNT_
+    PLAT_DIR_COUNT
 } plat_dir;
 
 /* Reads and checks MOORING_ROOT, once, before any thread; ignore it for services started by the

@@ -320,6 +320,7 @@ static void writing_to_a_closed_socket_is_an_error_not_the_end(void)
     MOOR_AUTOPTR(moor_loop) l = new_loop();
     MOOR_AUTO(plat_file) a = PLAT_FILE_INIT;
     MOOR_AUTO(plat_file) b = PLAT_FILE_INIT;
+    CHECK(l != NULL);
     CHECK_INT(plat_socket_pair(&a, &b, &err), MOOR_OK);
     plat_file_drop(&b);
     CHECK(plat_append(&a, MOOR_SPAN_LIT("x"), &err) != MOOR_OK);
