@@ -215,20 +215,6 @@ static moor_code ensure_admin(struct cp_state *s, struct moor_error *err)
     return c ? c : plat_write_atomic(path, moor_secret_reveal(&secret), PLAT_OWNER_ONLY, err);
 }
 
-/* The first half of every desired state's revision: another one after every restore. */
-static moor_code ensure_epoch(struct cp_state *s, struct moor_error *err)
-{
-    const char *epoch = NULL;
-    unsigned char bytes[8];
-    MOOR_AUTO(moor_buf) hex = MOOR_BUF(16);
-    moor_code c = moor_store_meta_get(s->store, "epoch", &s->arena, &epoch, err);
-    if (c != MOOR_E_NOTFOUND)
-        return c;
-    plat_random(bytes, sizeof(bytes));
-    moor_buf_hex(&hex, moor_span(bytes, sizeof(bytes)));
-    return moor_store_meta_set(s->store, "epoch", moor_buf_cstr(&hex), err);
-}
-
 moor_code cp_state_ensure(const struct cp_options *o, struct cp_state *s, struct moor_error *err)
 {
     MOOR_AUTO(plat_file) lock = PLAT_FILE_INIT;
@@ -245,8 +231,6 @@ moor_code cp_state_ensure(const struct cp_options *o, struct cp_state *s, struct
         c = ensure_keys(s, new_hosts, err);
     if (!c)
         c = moor_store_open(cp_state_path(s, "controlplane.db"), &s->store, err);
-    if (!c)
-        c = ensure_epoch(s, err);
     return c ? c : ensure_admin(s, err);
 }
 

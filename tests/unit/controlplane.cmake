@@ -6,3 +6,6 @@ moor_test(unit/controlplane/engine/live_test.c USES engine authz crypto store ru
 moor_test(unit/controlplane/engine/proof_test.c USES engine authz crypto store run posix)
 moor_test(unit/controlplane/engine/desired_test.c USES engine authz crypto store run posix)
 moor_test(unit/controlplane/api/range_test.c USES api engine authz store http run crypto posix)
+moor_test(unit/controlplane/store/store_test.c USES store base posix)
+moor_test(unit/controlplane/authz/rights_test.c USES authz store crypto base posix)
+moor_test(unit/controlplane/authz/signin_test.c USES authz store crypto base posix)
