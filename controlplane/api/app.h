@@ -107,6 +107,9 @@ void moor_call_fail(struct moor_call *c, const struct moor_error *err);
 MOOR_NODISCARD struct moor_json *moor_call_body(struct moor_call *c);
 /* The right to an action on a scope, or answers 403 AuthorizationFailed and returns false. */
 MOOR_NODISCARD bool moor_call_may(struct moor_call *c, const char *action, const char *scope);
+/* The api-version is one that the action's resource type has, or answers 400 and returns false.
+ * Done by the dispatcher for endpoints that name an action; lists that filter do it themselves. */
+MOOR_NODISCARD bool moor_call_serves(struct moor_call *c, const char *action);
 /* A text in the call's arena; "" when it is full. */
 MOOR_PRINTF(2, 3) const char *moor_call_fmt(struct moor_call *c, const char *fmt, ...);
 

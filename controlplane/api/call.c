@@ -193,8 +193,13 @@ static bool has_version(struct moor_call *c, const struct moor_endpoint *e)
                         c->api_version);
         return false;
     }
+    return !e->action || moor_call_serves(c, e->action);
+}
+
+bool moor_call_serves(struct moor_call *c, const char *action)
+{
     const char *supported = NULL;
-    if (!e->action || moor_providers_serve(e->action, c->api_version, c->arena, &supported))
+    if (moor_providers_serve(action, c->api_version, c->arena, &supported))
         return true;
     moor_call_error(c, 400, "NoRegisteredProviderFound",
                     "No registered resource provider found for API version '%s'. The supported "

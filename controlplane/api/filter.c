@@ -64,7 +64,10 @@ moor_code moor_filter_parse(const char *text, struct moor_arena *arena,
             return moor_fail(err, MOOR_E_BADINPUT, "want \"field eq 'value'\" joined by \"and\"");
         *to = value;
         skip_blanks(&rest);
-        if (rest.n && !moor_span_eq_nocase(take_word(&rest), MOOR_SPAN_LIT("and")))
+        if (rest.n == 0)
+            return MOOR_OK;
+        if (!moor_span_eq_nocase(take_word(&rest), MOOR_SPAN_LIT("and")) ||
+            moor_span_trim(rest).n == 0)
             return moor_fail(err, MOOR_E_BADINPUT, "want \"and\" between conditions");
     }
     return MOOR_OK;

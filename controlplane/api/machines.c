@@ -138,6 +138,8 @@ static void on_list(struct moor_call *c)
                                       .limit = 200 };
     struct moor_resource_list list = { NULL, 0, false };
     struct moor_error err = MOOR_ERROR_INIT;
+    if (!moor_call_serves(c, TYPE "/read"))
+        return;
     if (moor_resource_list(c->app->store, &f, c->arena, &list, &err)) {
         moor_call_fail(c, &err);
         return;

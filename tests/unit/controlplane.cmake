@@ -9,3 +9,10 @@ moor_test(unit/controlplane/api/range_test.c USES api engine authz store http ru
 moor_test(unit/controlplane/store/store_test.c USES store base posix)
 moor_test(unit/controlplane/authz/rights_test.c USES authz store crypto base posix)
 moor_test(unit/controlplane/authz/signin_test.c USES authz store crypto base posix)
+moor_test(unit/controlplane/api/rules_test.c
+    USES api engine authz store http run crypto base posix)
+foreach(area routes extensions)
+    moor_test(unit/controlplane/api/${area}_test.c
+        SOURCES ${PROJECT_SOURCE_DIR}/tests/unit/controlplane/api/fixture.c
+        USES api engine authz store http run crypto base posix)
+endforeach()
