@@ -20,3 +20,5 @@ endforeach()
 foreach(name chunked client_server request_head router target transport)
     moor_test(unit/platform/http/${name}_test.c USES http run base posix)
 endforeach()
+moor_test(unit/platform/http/server_tls_test.c USES fakes http contract_os posix
+    LIBRARIES PkgConfig::EVENT OpenSSL::SSL)
