@@ -373,7 +373,7 @@ moor_code moor_package_inspect(const char *path, const char *file_name,
                                struct moor_error *err)
 {
     int why = 0;
-    MOOR_AUTO(archive) a = { zip_open(path, ZIP_RDONLY | ZIP_CHECKCONS, &why) };
+    MOOR_AUTO(archive) a = { zip_open(path, ZIP_RDONLY, &why) };
     if (!a.zip)
         return moor_fail(err, why == ZIP_ER_MEMORY ? MOOR_E_NOMEM : MOOR_E_BADINPUT,
                          "%s: not a readable zip (libzip error %d)", file_name, why);

@@ -84,7 +84,7 @@ moor_code moor_zip_open(const struct plat_file *file, struct moor_zip **out, str
     zip_error_init(&error);
     zip_source_t *source = zip_source_function_create(read_source, z, &error);
     if (source)
-        z->zip = zip_open_from_source(source, ZIP_RDONLY | ZIP_CHECKCONS, &error);
+        z->zip = zip_open_from_source(source, ZIP_RDONLY, &error);
     if (!z->zip) {
         c = fail_zip(err, &error);
         zip_source_free(source);

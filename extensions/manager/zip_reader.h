@@ -17,8 +17,8 @@
 struct moor_zip;
 struct moor_zip_stream; /* one entry being read */
 
-/* file stays the caller's and open as long as the archive. Checksums of the directory are
- * verified. */
+/* file stays the caller's and open as long as the archive. What the directory at its
+ * end says is what counts; packages come from many tools, and their local headers differ. */
 MOOR_NODISCARD moor_code moor_zip_open(const struct plat_file *file, struct moor_zip **out,
                                        struct moor_error *err);
 void moor_zip_free(struct moor_zip *z);
