@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`mooring`: verbs, options, exit statuses, and what goes to which stream."""
+import json
+import re
+
+import pytest
+from harness.machine import Machine
+from harness.process import program, run
+
+AZCM = re.compile(r"^error: AZCM(\d{4}): ", re.M)
+
+
+@pytest.fixture
+def box(workspace):
+    """A machine none of whose roles run."""
+    return Machine(workspace)
+
+
+def fails(done, number):
+    """The exit status is the number, the message is on standard error, nothing is an answer."""
+    assert done.returncode == number, done
+    assert [int(n) for n in AZCM.findall(done.stderr)] == [number], done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("arguments, number, text", [
+    (["nope"], 101, "nope: no such verb"),
+    (["cloud"], 101, "cloud: no such verb"),
+    (["cloud", "nope"], 101, "cloud nope: no such verb"),
+    (["--nope"], 101, "--nope: no such verb"),
+    (["show", "--nope"], 23, "--nope: no such option"),
+    (["show", "-x"], 23, "-x: no such option"),
+    (["show", "nope"], 23, "nope: no such property"),
+    (["connect", "--cloud"], 23, "--cloud: wants a value"),
+    (["connect", "--cloud=a", "--cloud=b"], 23, "--cloud: given twice"),
+    (["connect"], 16, "--subscription-id, --resource-group, --location"),
+    (["connect", "extra"], 101, "usage: mooring connect"),
+    (["cloud", "register", "x"], 101, "usage: mooring cloud register NAME URL"),
+    (["cloud", "register", "x", "http://h"], 23, "want https://"),
+    (["cloud", "register", "x", "https://h/path"], 23, "no path"),
+    (["cloud", "register", "../x", "https://h"], 23, "cloud name"),
+    (["cloud", "register", "azurecloud", "https://h"], 23, "built in"),
+    (["cloud", "show", "x"], 75, "cloud x is not registered"),
+    (["cloud", "remove", "x"], 75, "cloud x is not registered"),
+    (["cloud", "remove", "AzureCloud"], 23, "built in"),
+    (["check", "--cloud", "x"], 75, "cloud x is not registered"),
+    (["check"], 16, "--cloud: 0 clouds are registered"),
+    (["help", "nope"], 101, "nope: no such verb"),
+])
+def test_mistakes_have_a_number_and_a_sentence(box, arguments, number, text):
+    done = box.mooring(*arguments, check=False)
+    fails(done, number)
+    assert text in done.stderr
+
+
+def test_an_error_is_also_the_answer_when_json_is_asked_for(box):
+    done = box.mooring("show", "nope", "-j", check=False)
+    assert done.returncode == 23
+    error = json.loads(done.stdout)["error"]
+    assert error["code"] == "AZCM0023"
+    assert error["message"] == "nope: no such property"
+    assert error["recommendedAction"]
+
+
+def test_every_verb_has_help_and_the_overview_names_it(box):
+    overview = box.mooring("help").stdout
+    verbs = re.findall(r"^  (\w+(?: \w+)?)  +\S", overview, re.M)
+    assert len(verbs) >= 10
+    for verb in verbs:
+        words = verb.split()
+        assert box.mooring(*words, "--help").stdout.startswith(f"usage: mooring {verb}")
+        assert box.mooring("help", *words).stdout == box.mooring(*words, "-h").stdout
+
+
+def test_called_as_azcmagent_it_answers_to_that_name(box, workspace):
+    link = workspace.path / "azcmagent"
+    link.symlink_to(program("mooring"))
+    assert run([link, "version"], box.env).stdout.startswith("azcmagent version ")
+
+
+def test_version_is_the_same_in_both_forms(box):
+    text = box.mooring("version").stdout.strip()
+    assert text == f"mooring version {json.loads(box.mooring('version', '--json').stdout)['version']}"
+
+
+def test_without_a_verb_the_overview_is_shown_and_the_status_says_so(box):
+    done = box.mooring(check=False)
+    assert done.returncode == 101
+    assert "usage: mooring VERB" in done.stdout
+
+
+def test_show_of_a_machine_that_is_not_connected(box):
+    answer = json.loads(box.mooring("show", "-j").stdout)
+    assert answer["resourceId"] == ""
+    assert answer["status"] == "Disconnected"
+    assert answer["agentService"] == "stopped"
+    assert answer["root"] == str(box.root)
+    text = box.mooring("show").stdout
+    assert re.search(r"^Agent Status +: Disconnected$", text, re.M)
+
+
+def test_show_takes_labels_and_keys(box):
+    assert json.loads(box.mooring("show", "Agent Status", "resourceid", "-j").stdout) == {
+        "resourceId": "", "status": "Disconnected"}
+
+
+def test_a_broken_agentconfig_is_named(box):
+    (box.state).mkdir(parents=True)
+    (box.state / "agentconfig.json").write_text('{"schema":1,"cloud":1}')
+    done = box.mooring("show", check=False)
+    fails(done, 70)
+    assert "agentconfig.json" in done.stderr
+
+
+def test_clouds_of_azure_are_built_in(box):
+    names = {c["name"]: c["builtIn"] for c in json.loads(box.mooring("cloud", "list", "-j").stdout)}
+    assert names == {"AzureCloud": True, "AzureUSGovernment": True, "AzureChinaCloud": True}
+    assert "https://management.azure.com" in box.mooring("cloud", "show", "azurecloud").stdout
+
+
+def test_a_cloud_without_the_service_cannot_be_connected_to(box):
+    done = box.mooring("connect", "--cloud", "AzureCloud", "-s", "x", "-g", "rg", "-l", "x",
+                       check=False)
+    fails(done, 3)
+
+
+def test_a_root_that_others_may_write_is_refused(box, workspace):
+    loose = workspace.path / "loose"
+    loose.mkdir()
+    loose.chmod(0o777)
+    done = run([program("mooring"), "show"], {**box.env, "MOORING_ROOT": str(loose)}, check=False)
+    assert done.returncode == 6, done
