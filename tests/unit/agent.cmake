@@ -12,3 +12,12 @@ foreach(name challenge registration tokens)
     file(MAKE_DIRECTORY "${root}")
     set_tests_properties(unit.agent.identity.${name} PROPERTIES ENVIRONMENT "MOORING_ROOT=${root}")
 endforeach()
+
+
+moor_test(unit/agent/cli/tags_test.c USES cli connect core http run crypto posix)
+moor_test(unit/agent/connect/connect_test.c USES connect core http run crypto posix)
+moor_test(unit/agent/fetch/fetch_test.c USES fetch core http run posix)
+moor_test(unit/agent/fetch/transport_test.c USES core http run posix)
+file(MAKE_DIRECTORY "${CMAKE_BINARY_DIR}/tests/root.fetch")
+set_tests_properties(unit.agent.fetch.transport PROPERTIES
+    ENVIRONMENT "MOORING_ROOT=${CMAKE_BINARY_DIR}/tests/root.fetch")
