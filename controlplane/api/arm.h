@@ -9,6 +9,9 @@
 #include "store/operations.h"
 #include "store/resources.h"
 
+/* Bytes of rows that one request may hold at once, beside its own small arena. */
+#define MOOR_ROWS_MAX (96u << 20)
+
 struct moor_arm_id {
     const char *id;           /* with "resourceGroups" and "providers" spelled so, names as given */
     const char *subscription; /* "" for tenant level */

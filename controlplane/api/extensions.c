@@ -70,12 +70,14 @@ void moor_extension_reply(struct moor_call *c, const char *resource_id, int stat
 
 void moor_extension_push_all(struct moor_call *c, const char *vm_id, struct moor_json *list)
 {
+    MOOR_AUTO(moor_arena) arena = MOOR_ARENA(MOOR_ROWS_MAX);
     struct moor_extension_list all = { NULL, 0 };
     struct moor_resource r;
-    if (moor_extension_list(c->app->store, vm_id, c->arena, &all, NULL))
-        return;
+    struct moor_error err = MOOR_ERROR_INIT;
+    if (moor_extension_list(c->app->store, vm_id, &arena, &all, &err))
+        moor_log_error(MOOR_LOG_WARNING, "extensions.list", &err, "machine", vm_id, NULL);
     for (size_t i = 0; i < all.count; i++)
-        if (!moor_resource_get(c->app->store, all.items[i].resource_id, c->arena, &r, NULL))
+        if (!moor_resource_get(c->app->store, all.items[i].resource_id, &arena, &r, NULL))
             moor_json_push(list, extension_json(c, &r, &all.items[i]));
 }
 
@@ -178,16 +180,17 @@ static moor_code conflict(struct moor_error *err, const char *name)
 /* One operation per extension type and machine at a time. */
 static moor_code check_idle(struct moor_call *c, const struct write *w, struct moor_error *err)
 {
+    MOOR_AUTO(moor_arena) arena = MOOR_ARENA(MOOR_ROWS_MAX);
     struct moor_extension_list all = { NULL, 0 };
     const struct moor_extension *now = &w->change.row;
-    moor_code code = moor_extension_list(c->app->store, w->t.machine.vm_id, c->arena, &all, err);
+    moor_code code = moor_extension_list(c->app->store, w->t.machine.vm_id, &arena, &all, err);
     for (size_t i = 0; !code && i < all.count; i++) {
         const struct moor_extension *e = &all.items[i];
         struct moor_operation op;
         if (moor_strcasecmp(e->type, now->type) != 0 ||
             moor_strcasecmp(e->publisher, now->publisher) != 0)
             continue;
-        if (!moor_operation_open(c->app->store, e->resource_id, c->arena, &op, NULL))
+        if (!moor_operation_open(c->app->store, e->resource_id, &arena, &op, NULL))
             return conflict(err, e->name);
         if (moor_strcasecmp(e->resource_id, now->resource_id) != 0) {
             code = moor_fail(err, MOOR_E_EXISTS,

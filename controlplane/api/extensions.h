@@ -36,7 +36,6 @@ MOOR_NODISCARD moor_code moor_extension_settle(struct moor_app *app, const struc
  * sealed copies, raises the desired revision if anything changed. In the caller's transaction. */
 MOOR_NODISCARD moor_code moor_extension_protect_all(struct moor_app *app,
                                                     const struct moor_machine *m,
-                                                    struct moor_arena *arena,
                                                     struct moor_error *err);
 
 #endif

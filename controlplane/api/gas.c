@@ -102,7 +102,7 @@ static moor_code replace_certificate(struct moor_call *c, struct moor_machine *m
     m->settings_cert = pem;
     moor_code code = moor_store_begin(s, &tx, err);
     if (code || (code = moor_machine_set_settings_cert(s, m->vm_id, pem, err)) ||
-        (code = moor_extension_protect_all(c->app, m, c->arena, err)) ||
+        (code = moor_extension_protect_all(c->app, m, err)) ||
         (code = moor_machine_touch_desired(s, m->vm_id, &revision, err)) ||
         (code = moor_store_commit(&tx, err)))
         return code;

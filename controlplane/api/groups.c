@@ -166,21 +166,20 @@ static void on_patch(struct moor_call *c)
     store_group(c, &r, &old);
 }
 
-#define MACHINES_MAX 1000
-
 /* Removes machines page by page; their vmIds are told to the engine after the commit. */
 static moor_code remove_machines(struct moor_call *c, const struct moor_arm_id *id,
                                  struct moor_json *vm_ids, struct moor_error *err)
 {
     for (;;) {
+        MOOR_AUTO(moor_arena) arena = MOOR_ARENA(MOOR_ROWS_MAX);
         struct moor_resource_list list = { NULL, 0, false };
         struct moor_resource_filter f = { .subscription = id->subscription,
                                           .group = id->group,
                                           .type = "Microsoft.HybridCompute/machines" };
-        moor_code code = moor_resource_list(c->app->store, &f, c->arena, &list, err);
+        moor_code code = moor_resource_list(c->app->store, &f, &arena, &list, err);
         for (size_t i = 0; !code && i < list.count; i++) {
             const char *vm_id = "";
-            code = moor_machine_remove(c, list.items[i].id, &vm_id, err);
+            code = moor_machine_remove(c, list.items[i].id, &arena, &vm_id, err);
             if (*vm_id)
                 moor_json_push(vm_ids, moor_json_new_str(vm_id));
         }
@@ -236,13 +235,14 @@ static void on_delete(struct moor_call *c)
 
 static void on_list(struct moor_call *c)
 {
+    MOOR_AUTO(moor_arena) arena = MOOR_ARENA(MOOR_ROWS_MAX);
     struct moor_resource_list list = { NULL, 0, false };
     struct moor_error err = MOOR_ERROR_INIT;
     const char *sub = moor_http_param(c->ex, "sub");
     struct moor_resource_filter f = { .subscription = sub,
                                       .type = TYPE,
                                       .after = moor_arm_skip_key(c) };
-    if (moor_resource_list(c->app->store, &f, c->arena, &list, &err)) {
+    if (moor_resource_list(c->app->store, &f, &arena, &list, &err)) {
         moor_call_fail(c, &err);
         return;
     }

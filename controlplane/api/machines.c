@@ -55,9 +55,10 @@ static void add_status(struct moor_call *c, struct moor_json *p, const char *vm_
 static void add_identity(struct moor_call *c, struct moor_json *o, struct moor_json *p,
                          const struct moor_machine *m)
 {
+    MOOR_AUTO(moor_arena) arena = MOOR_ARENA(64u << 10);
     struct moor_machine_keys keys = { NULL, 0 };
     moor_json_set_str(p, "vmId", m->vm_id);
-    if (!moor_machine_keys_get(c->app->store, m->vm_id, c->arena, &keys, NULL) && keys.count)
+    if (!moor_machine_keys_get(c->app->store, m->vm_id, &arena, &keys, NULL) && keys.count)
         moor_json_set_str(p, "clientPublicKey", keys.items[0].public_key);
     struct moor_json *identity = moor_json_set(o, "identity", moor_json_new_object());
     moor_json_set_str(identity, "type", "SystemAssigned");
@@ -69,10 +70,11 @@ static void add_identity(struct moor_call *c, struct moor_json *o, struct moor_j
 static struct moor_json *all_properties(struct moor_call *c, const struct moor_resource *r,
                                         const struct moor_machine *m)
 {
+    MOOR_AUTO(moor_arena) arena = MOOR_ARENA(1u << 20);
     const char *agents = NULL;
     struct moor_json *p = moor_json_new_object();
-    if (*m->vm_id && !moor_machine_doc_get(c->app->store, m->vm_id, "properties", c->arena, &agents,
-                                           NULL, NULL)) {
+    if (*m->vm_id &&
+        !moor_machine_doc_get(c->app->store, m->vm_id, "properties", &arena, &agents, NULL, NULL)) {
         moor_json_free(p);
         p = parse_stored(agents);
     }
@@ -131,6 +133,7 @@ static void on_get(struct moor_call *c)
 
 static void on_list(struct moor_call *c)
 {
+    MOOR_AUTO(moor_arena) arena = MOOR_ARENA(MOOR_ROWS_MAX);
     struct moor_resource_filter f = { .subscription = moor_http_param(c->ex, "sub"),
                                       .group = moor_http_param(c->ex, "group"),
                                       .type = TYPE,
@@ -140,7 +143,7 @@ static void on_list(struct moor_call *c)
     struct moor_error err = MOOR_ERROR_INIT;
     if (!moor_call_serves(c, TYPE "/read"))
         return;
-    if (moor_resource_list(c->app->store, &f, c->arena, &list, &err)) {
+    if (moor_resource_list(c->app->store, &f, &arena, &list, &err)) {
         moor_call_fail(c, &err);
         return;
     }
@@ -366,20 +369,21 @@ moor_code moor_machine_tagged(struct moor_call *c, const struct moor_resource *r
 
 static moor_code cancel_operations(struct moor_call *c, const char *vm_id, struct moor_error *err)
 {
+    MOOR_AUTO(moor_arena) arena = MOOR_ARENA(MOOR_ROWS_MAX);
     struct moor_extension_list list = { NULL, 0 };
-    moor_code code = moor_extension_list(c->app->store, vm_id, c->arena, &list, err);
+    moor_code code = moor_extension_list(c->app->store, vm_id, &arena, &list, err);
     for (size_t i = 0; !code && i < list.count; i++)
         code = moor_operation_end(c->app->store, list.items[i].resource_id, MOOR_OP_CANCELED,
                                   "MachineDeleted", "The machine was deleted.", c->now_ms, err);
     return code;
 }
 
-moor_code moor_machine_remove(struct moor_call *c, const char *resource_id, const char **vm_id,
-                              struct moor_error *err)
+moor_code moor_machine_remove(struct moor_call *c, const char *resource_id,
+                              struct moor_arena *arena, const char **vm_id, struct moor_error *err)
 {
     struct moor_machine m = { .vm_id = "" };
     struct moor_store *s = c->app->store;
-    moor_code code = moor_machine_by_resource(s, resource_id, c->arena, &m, err);
+    moor_code code = moor_machine_by_resource(s, resource_id, arena, &m, err);
     if (code && code != MOOR_E_NOTFOUND)
         return code;
     *vm_id = code ? "" : m.vm_id;
@@ -409,7 +413,7 @@ static void on_delete(struct moor_call *c)
         return;
     }
     if (!code)
-        code = moor_machine_remove(c, id.id, &vm_id, &err);
+        code = moor_machine_remove(c, id.id, c->arena, &vm_id, &err);
     if (!code)
         code = moor_store_commit(&tx, &err);
     if (code) {

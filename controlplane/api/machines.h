@@ -11,10 +11,11 @@ struct moor_json *moor_machine_json(struct moor_call *c, const struct moor_resou
                                     bool with_resources);
 
 /* Removes the machine's rows, keys, principal, rights and extensions and its resource; open
- * operations are cancelled. *vm_id is "" when it never had one. In the caller's transaction; the
- * caller tells engine/live.h after the commit. */
+ * operations are cancelled. *vm_id, in the arena, is "" when it never had one. In the caller's
+ * transaction; the caller tells engine/live.h after the commit. */
 MOOR_NODISCARD moor_code moor_machine_remove(struct moor_call *c, const char *resource_id,
-                                             const char **vm_id, struct moor_error *err);
+                                             struct moor_arena *arena, const char **vm_id,
+                                             struct moor_error *err);
 
 /* Tags of a resource changed: when it is a machine its desired state has them, so its revision is
  * raised and its waiter woken. Any other resource is left alone. Outside a transaction. */

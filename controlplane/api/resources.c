@@ -65,6 +65,7 @@ static bool listed(struct moor_call *c, const struct moor_resource *r, const cha
 
 static void on_list(struct moor_call *c)
 {
+    MOOR_AUTO(moor_arena) arena = MOOR_ARENA(MOOR_ROWS_MAX);
     const char *location = NULL, *expand = moor_http_query(c->ex, "$expand");
     struct moor_resource_filter f = { .subscription = moor_http_param(c->ex, "sub"),
                                       .after = moor_arm_skip_key(c) };
@@ -78,7 +79,7 @@ static void on_list(struct moor_call *c)
         f.group = moor_http_param(c->ex, "group");
     if (location)
         location = moor_arm_location(c, location);
-    if (moor_resource_list(c->app->store, &f, c->arena, &list, &err)) {
+    if (moor_resource_list(c->app->store, &f, &arena, &list, &err)) {
         moor_call_fail(c, &err);
         return;
     }

@@ -12,8 +12,10 @@ bool moor_signin_is_tenant(struct moor_call *c);
 #define MOOR_ROUTE_TABLES(X)                                                                       \
     X(metadata)                                                                                    \
     X(his)                                                                                         \
-    X(gas) X(notify) X(package) X(signin) X(subscription) X(provider) X(group) X(machine)          \
-        X(extension) X(operation) X(resource)
+    X(gas)                                                                                         \
+    X(notify)                                                                                      \
+    X(package) X(signin) X(subscription) X(provider) X(group) X(machine) X(extension) X(operation) \
+        X(resource)
 
 #define MOOR_DECLARE_TABLE(name)                                                                   \
     extern const struct moor_http_route moor_##name##_routes[];                                    \

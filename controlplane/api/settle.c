@@ -2,6 +2,7 @@
 /* What a report does to machines/extensions. */
 #include <string.h>
 
+#include "api/arm.h"
 #include "api/extensions.h"
 #include "api/protect.h"
 #include "base/timefmt.h"
@@ -73,14 +74,9 @@ static moor_code end_operation(struct moor_store *s, const struct moor_extension
 static moor_code find(struct moor_store *s, const struct moor_machine *m, const char *name,
                       struct moor_arena *arena, struct moor_extension *out, struct moor_error *err)
 {
-    struct moor_extension_list all = { NULL, 0 };
-    moor_code c = moor_extension_list(s, m->vm_id, arena, &all, err);
-    for (size_t i = 0; !c && i < all.count; i++)
-        if (moor_strcasecmp(all.items[i].name, name) == 0) {
-            *out = all.items[i];
-            return MOOR_OK;
-        }
-    return c ? c : moor_fail(err, MOOR_E_NOTFOUND, "extension %s: not found", name);
+    const char *id = moor_arena_fmt(arena, "%s/extensions/%s", m->resource_id, name);
+    return id ? moor_extension_get(s, id, arena, out, err)
+              : moor_fail(err, MOOR_E_NOMEM, "extension %s: over the limit on memory", name);
 }
 
 moor_code moor_extension_settle(struct moor_app *app, const struct moor_machine *m,
@@ -109,14 +105,15 @@ moor_code moor_extension_settle(struct moor_app *app, const struct moor_machine 
 }
 
 moor_code moor_extension_protect_all(struct moor_app *app, const struct moor_machine *m,
-                                     struct moor_arena *arena, struct moor_error *err)
+                                     struct moor_error *err)
 {
+    MOOR_AUTO(moor_arena) arena = MOOR_ARENA(MOOR_ROWS_MAX);
     struct moor_extension_list all = { NULL, 0 };
     bool any = false;
-    moor_code c = moor_extension_list(app->store, m->vm_id, arena, &all, err);
+    moor_code c = moor_extension_list(app->store, m->vm_id, &arena, &all, err);
     for (size_t i = 0; !c && i < all.count; i++) {
         bool changed = false;
-        c = moor_protect_encrypt(app, m, arena, &all.items[i], &changed, err);
+        c = moor_protect_encrypt(app, m, &arena, &all.items[i], &changed, err);
         if (!c && changed)
             c = moor_extension_put(app->store, &all.items[i], err);
         any |= changed;

@@ -159,7 +159,7 @@ static void protected_settings_are_sealed_then_encrypted_and_never_shown(void)
     CHECK(moor_cert_to_pem(cert, &pem, NULL) == MOOR_OK);
     CHECK(moor_machine_set_settings_cert(f.app.store, VM, moor_buf_cstr(&pem), NULL) == MOOR_OK);
     CHECK(moor_machine_by_vm_id(f.app.store, VM, &f.arena, &m, NULL) == MOOR_OK);
-    CHECK(moor_extension_protect_all(&f.app, &m, &f.arena, NULL) == MOOR_OK);
+    CHECK(moor_extension_protect_all(&f.app, &m, NULL) == MOOR_OK);
     struct moor_extension e = row_of(&f);
     CHECK_INT(e.protect, MOOR_PROTECT_CMS);
     CHECK(strlen(e.thumbprint) == 40);
