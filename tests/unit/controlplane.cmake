@@ -16,3 +16,5 @@ foreach(area routes extensions)
         SOURCES ${PROJECT_SOURCE_DIR}/tests/unit/controlplane/api/fixture.c
         USES api engine authz store http run crypto base posix)
 endforeach()
+moor_test(unit/controlplane/engine/ingest_test.c USES engine authz crypto store run posix
+    LIBRARIES ZLIB::ZLIB)
