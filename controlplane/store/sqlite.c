@@ -151,6 +151,20 @@ moor_code moor_store_open(const char *path, struct moor_store **out, struct moor
     return MOOR_OK;
 }
 
+moor_code moor_store_open_reader(const char *path, struct moor_store **out, struct moor_error *err)
+{
+    MOOR_AUTOPTR(moor_store) s = calloc(1, sizeof(*s));
+    if (!s)
+        return moor_fail(err, MOOR_E_NOMEM, "database: out of memory");
+    int rc = sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READONLY, NULL);
+    if (rc != SQLITE_OK)
+        return moor_fail(err, code_of(rc), "%s: %s", path, sqlite3_errstr(rc));
+    sqlite3_extended_result_codes(s->db, 1);
+    sqlite3_busy_timeout(s->db, LOCK_WAIT_MS);
+    *out = MOOR_TAKE(s);
+    return MOOR_OK;
+}
+
 void moor_store_free(struct moor_store *s)
 {
     if (!s)

@@ -31,6 +31,10 @@ struct moor_store;
  * program is UNSUPPORTED. ":memory:" is for tests. */
 MOOR_NODISCARD moor_code moor_store_open(const char *path, struct moor_store **out,
                                          struct moor_error *err);
+/* A second handle on an existing database that only reads, for one job on one pool thread. It sees
+ * what was committed when a statement starts and never waits for a writer. */
+MOOR_NODISCARD moor_code moor_store_open_reader(const char *path, struct moor_store **out,
+                                                struct moor_error *err);
 void moor_store_free(struct moor_store *s);
 MOOR_DEFINE_AUTOPTR(moor_store)
 
