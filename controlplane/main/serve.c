@@ -6,6 +6,7 @@
 
 #include "api/app.h"
 #include "base/text.h"
+#include "engine/ingest.h"
 #include "engine/live.h"
 #include "main/commands.h"
 #include "main/state.h"
@@ -120,6 +121,9 @@ MOOR_NODISCARD static moor_code start_app(struct moor_service *service, void *ct
     if (!c)
         c = moor_live_new(d->app.loop, s->store, &d->app.live, err);
     if (!c)
+        c = moor_quotas_new(s->config.ingestion_requests, s->config.ingestion_bytes, &d->app.quotas,
+                            err);
+    if (!c)
         c = moor_timer_new(d->app.loop, housekeeping, d, &d->housekeeping, err);
     if (!c)
         moor_timer_arm(d->housekeeping, HOUR_MS);
@@ -130,6 +134,7 @@ static void release_app(void *ctx)
 {
     struct daemon *d = ctx;
     moor_timer_free(d->housekeeping);
+    moor_quotas_free(d->app.quotas);
     moor_live_free(d->app.live);
     moor_pool_free(d->app.pool);
     moor_authz_free(d->app.authz);

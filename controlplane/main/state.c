@@ -13,6 +13,10 @@
 
 #define CONFIG_MAX (64u << 10)
 
+/* Of one data collection rule in a minute, as Azure has them. */
+#define DEFAULT_REQUESTS 12000u
+#define DEFAULT_BYTES    (UINT64_C(2) << 30)
+
 #define AT(kind, name, member, flags, min, max)                                                    \
     {                                                                                              \
         kind, name, offsetof(struct cp_config, member), flags, min, max, NULL                      \
@@ -25,6 +29,8 @@ static const struct moor_json_field config_fields[] = {
     AT(MOOR_F_STR, "location", location, MOOR_F_REQUIRED, 1, 64),
     AT(MOOR_F_UUID, "adminClientId", admin_client_id, MOOR_F_REQUIRED, 0, 0),
     AT(MOOR_F_UUID, "adminObjectId", admin_object_id, MOOR_F_REQUIRED, 0, 0),
+    AT(MOOR_F_U64, "ingestionRequestsPerMinute", ingestion_requests, 0, 1, INT64_C(1) << 40),
+    AT(MOOR_F_U64, "ingestionBytesPerMinute", ingestion_bytes, 0, 1, INT64_C(1) << 50),
     AT(MOOR_F_STR_LIST, "hosts", hosts, MOOR_F_REQUIRED, 1, CP_WORDS_MAX * 2),
     { MOOR_F_END, NULL, 0, 0, 0, 0, NULL },
 };
@@ -70,6 +76,8 @@ static moor_code read_config(struct cp_state *s, struct moor_error *err)
 {
     MOOR_AUTO(moor_buf) text = MOOR_BUF(CONFIG_MAX);
     const char *path = cp_state_path(s, "config.json");
+    s->config.ingestion_requests = DEFAULT_REQUESTS;
+    s->config.ingestion_bytes = DEFAULT_BYTES;
     moor_code c = plat_read_all(path, CONFIG_MAX, &text, err);
     return c ? c
              : moor_json_decode(moor_buf_view(&text), path, &config_shape, &s->config, &s->arena,
@@ -128,6 +136,8 @@ static moor_code ensure_config(const struct cp_options *o, struct cp_state *s, b
                                         .tenant_id = random_id(s),
                                         .subscription_id = random_id(s),
                                         .location = "local",
+                                        .ingestion_requests = DEFAULT_REQUESTS,
+                                        .ingestion_bytes = DEFAULT_BYTES,
                                         .admin_client_id = random_id(s),
                                         .admin_object_id = random_id(s) };
     if (o->location)
