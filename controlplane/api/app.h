@@ -31,7 +31,8 @@
 #include "run/pool.h"
 #include "store/store.h"
 
-struct moor_live; /* engine/: heartbeats in memory, waiters */
+struct moor_live;   /* engine/: heartbeats in memory, waiters */
+struct moor_quotas; /* engine/: what data collection rules may take in a minute */
 
 /* Fixed by init and the command line; strings live as long as the app. */
 struct moor_app_config {
@@ -55,6 +56,7 @@ struct moor_app {
     struct moor_store *store;
     struct moor_authz *authz;
     struct moor_live *live;
+    struct moor_quotas *quotas;
     struct moor_app_config config;
     struct moor_cert *identity_ca; /* issues machines' certificates */
     struct moor_key *identity_ca_key;

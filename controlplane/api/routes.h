@@ -14,7 +14,12 @@ bool moor_signin_is_tenant(struct moor_call *c);
     X(his)                                                                                         \
     X(gas)                                                                                         \
     X(notify)                                                                                      \
-    X(package) X(signin) X(subscription) X(provider) X(group) X(machine) X(extension) X(operation) \
+    X(package)                                                                                     \
+    X(ingestion)                                                                                   \
+    X(query)                                                                                       \
+    X(insight)                                                                                     \
+    X(workspace)                                                                                   \
+    X(signin) X(subscription) X(provider) X(group) X(machine) X(extension) X(operation)            \
         X(resource)
 
 #define MOOR_DECLARE_TABLE(name)                                                                   \

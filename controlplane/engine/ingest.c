@@ -351,3 +351,63 @@ uint32_t moor_quota_take(struct moor_quota *q, uint64_t bytes, uint64_t requests
     }
     return (uint32_t)((q->window_ms + MINUTE_MS - now_ms + 999) / 1000);
 }
+
+struct entry {
+    char rule[64];
+    struct moor_quota quota;
+};
+
+struct moor_quotas {
+    uint64_t requests_max, bytes_max;
+    struct entry *entries;
+    size_t count, room;
+};
+
+moor_code moor_quotas_new(uint64_t requests_max, uint64_t bytes_max, struct moor_quotas **out,
+                          struct moor_error *err)
+{
+    struct moor_quotas *q = calloc(1, sizeof(*q));
+    if (!q)
+        return moor_fail(err, MOOR_E_NOMEM, "quotas: no memory");
+    q->requests_max = requests_max;
+    q->bytes_max = bytes_max;
+    *out = q;
+    return MOOR_OK;
+}
+
+void moor_quotas_free(struct moor_quotas *q)
+{
+    if (q)
+        free(q->entries);
+    free(q);
+}
+
+static struct entry *new_entry(struct moor_quotas *q, const char *rule)
+{
+    if (q->count == q->room) {
+        size_t room = q->room ? q->room * 2 : 16;
+        struct entry *entries = realloc(q->entries, room * sizeof(*entries));
+        if (!entries)
+            return NULL;
+        q->entries = entries;
+        q->room = room;
+    }
+    struct entry *e = &q->entries[q->count++];
+    *e = (struct entry){ .quota = { 0, 0, 0 } };
+    (void)strncpy(e->rule, rule, sizeof(e->rule) - 1);
+    return e;
+}
+
+uint32_t moor_quotas_take(struct moor_quotas *q, const char *rule, uint64_t bytes, int64_t now_ms)
+{
+    struct entry *found = NULL;
+    for (size_t i = q->count; i-- > 0;)
+        if (now_ms >= q->entries[i].quota.window_ms + MINUTE_MS)
+            q->entries[i] = q->entries[--q->count];
+    for (size_t i = 0; !found && i < q->count; i++)
+        if (strcmp(q->entries[i].rule, rule) == 0)
+            found = &q->entries[i];
+    if (!found)
+        found = new_entry(q, rule);
+    return found ? moor_quota_take(&found->quota, bytes, q->requests_max, q->bytes_max, now_ms) : 1;
+}

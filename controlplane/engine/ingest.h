@@ -51,4 +51,13 @@ struct moor_quota {
 uint32_t moor_quota_take(struct moor_quota *q, uint64_t bytes, uint64_t requests_max,
                          uint64_t bytes_max, int64_t now_ms);
 
+/* The quotas of all rules in use: entries of rules without a request for a minute are reused. */
+struct moor_quotas;
+MOOR_NODISCARD moor_code moor_quotas_new(uint64_t requests_max, uint64_t bytes_max,
+                                         struct moor_quotas **out, struct moor_error *err);
+void moor_quotas_free(struct moor_quotas *q);
+MOOR_DEFINE_AUTOPTR(moor_quotas)
+/* As moor_quota_take(), for the rule of that immutableId. */
+uint32_t moor_quotas_take(struct moor_quotas *q, const char *rule, uint64_t bytes, int64_t now_ms);
+
 #endif

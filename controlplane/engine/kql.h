@@ -73,6 +73,8 @@ MOOR_NODISCARD moor_code moor_kql_bind(struct moor_kql *q, const struct moor_kql
                                        struct moor_kql_error *why);
 /* Of the result; after bind. */
 const struct moor_kql_columns *moor_kql_result(const struct moor_kql *q);
+/* Whether the query looks at that column of the table, or shows it; after bind. */
+bool moor_kql_uses(const struct moor_kql *q, size_t column);
 
 struct moor_kql_run;
 /* out gets the rows as a JSON array of arrays. */

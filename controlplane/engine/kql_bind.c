@@ -252,6 +252,11 @@ const struct moor_kql_columns *moor_kql_result(const struct moor_kql *q)
     return &q->result;
 }
 
+bool moor_kql_uses(const struct moor_kql *q, size_t column)
+{
+    return column < q->columns.count && q->used[column];
+}
+
 void moor_kql_unknown_table(const struct moor_kql *q, struct moor_kql_error *why)
 {
     (void)kql_refuse(why, q->text, q->table_at, "SemanticError", "SEM0100",

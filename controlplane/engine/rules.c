@@ -82,6 +82,10 @@ static const char *workspace_of(const struct reader *r, const char *destination)
 static moor_code add_flow(struct reader *r, const struct moor_json *flow, const char *stream,
                           const char *destination)
 {
+    struct moor_kql_columns columns;
+    moor_code c = columns_of(r, stream, &columns);
+    if (c)
+        return c;
     const char *workspace = workspace_of(r, destination);
     const char *table = table_of(r, stream, moor_json_get_str(flow, "outputStream"));
     if (!workspace)
@@ -101,10 +105,11 @@ static moor_code add_flow(struct reader *r, const struct moor_json *flow, const 
     f->workspace_id = moor_arena_str(r->arena, moor_span_str(workspace));
     f->destination = moor_arena_str(r->arena, moor_span_str(destination));
     f->table = table;
+    f->columns = columns;
     if (!f->stream || !f->workspace_id || !f->destination)
         return moor_fail(r->err, MOOR_E_NOMEM, "properties.dataFlows: no memory");
     r->count++;
-    return columns_of(r, stream, &f->columns);
+    return MOOR_OK;
 }
 
 static moor_code check_transform(struct reader *r, const struct moor_json *flow)
