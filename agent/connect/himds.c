@@ -9,22 +9,34 @@
 #define FINISH_MS (180 * 1000)
 #define CALL_MS   (60 * 1000)
 
-/* The role's own words: what its message says needs no "HTTP 502" around it. */
+static void copy_text(char *out, size_t size, const char *in)
+{
+    size_t n = in ? strlen(in) : 0;
+    n = n < size ? n : size - 1;
+    if (n > 0)
+        memcpy(out, in, n);
+    out[n] = '\0';
+}
+
+/* The role's own words: what its message says needs no "HTTP 502" around it, and what the service
+ * behind it said is in innererror. */
 static moor_code refusal(const struct moor_reply *reply, struct moor_error *err)
 {
-    struct moor_http_response r = { .status = reply->status, .body = moor_buf_view(&reply->body) };
+    const struct moor_http_response r = { .status = reply->status,
+                                          .body = moor_buf_view(&reply->body) };
     MOOR_AUTOPTR(moor_json) v = NULL;
     struct moor_error whole = MOOR_ERROR_INIT;
-    memcpy(r.request_id, reply->request_id, sizeof(r.request_id));
     moor_code c = moor_http_error_from(&r, "identity service", &whole);
-    if (moor_json_parse(r.body, &v, NULL) == MOOR_OK) {
-        const char *message = moor_json_str(moor_json_path(v, "error.message"));
-        struct moor_error own = whole;
-        if (message)
-            own.code = moor_fail(&own, whole.code, "identity service: %s", message);
-        own.http = whole.http;
-        memcpy(own.request_id, whole.request_id, sizeof(own.request_id));
-        whole = own;
+    const char *message = moor_json_parse(r.body, &v, NULL) == MOOR_OK
+                              ? moor_json_str(moor_json_path(v, "error.message"))
+                              : NULL;
+    if (message) {
+        whole.code = moor_fail(&whole, c, "identity service: %s", message);
+        whole.http = reply->status;
+        copy_text(whole.service_code, sizeof(whole.service_code),
+                  moor_json_str(moor_json_path(v, "error.innererror.serviceCode")));
+        copy_text(whole.request_id, sizeof(whole.request_id),
+                  moor_json_str(moor_json_path(v, "error.innererror.requestId")));
     }
     if (err)
         *err = whole;

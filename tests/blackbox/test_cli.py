@@ -2,10 +2,11 @@
 """`mooring`: verbs, options, exit statuses, and what goes to which stream."""
 import json
 import re
+import subprocess
 
 import pytest
 from harness.machine import Machine
-from harness.process import program, run
+from harness.process import TREE, program, run
 
 AZCM = re.compile(r"^error: AZCM(\d{4}): ", re.M)
 
@@ -130,3 +131,33 @@ def test_a_root_that_others_may_write_is_refused(box, workspace):
     loose.chmod(0o777)
     done = run([program("mooring"), "show"], {**box.env, "MOORING_ROOT": str(loose)}, check=False)
     assert done.returncode == 6, done
+
+
+def completions(*typed):
+    """What bash offers behind these words."""
+    script = ('source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _mooring; '
+              'printf "%s\\n" "${COMPREPLY[@]}"')
+    done = subprocess.run(["bash", "-c", script, "bash", TREE / "packaging/completion/mooring",
+                           "mooring", *typed], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_completion_knows_every_verb_and_option(box):
+    verbs = re.findall(r"^  (\w+(?: \w+)?)  +\S", box.mooring("help").stdout, re.M)
+    assert completions("") == {verb.split()[0] for verb in verbs}
+    for verb in verbs:
+        words = verb.split()
+        if len(words) == 2:
+            assert words[1] in completions(words[0], "")
+        shown = set(re.findall(r"^ .*?(--[\w-]+)", box.mooring("help", *words).stdout, re.M))
+        assert completions(*words, "--") == shown - {"--access-token", "--service-principal-secret"}
+
+
+def test_the_man_page_has_every_option_and_exit_status(box):
+    page = (TREE / "docs/man/mooring.1").read_text()
+    for verb in ("check", "connect", "disconnect", "cloud register"):
+        for option in re.findall(r"--([\w-]+)", box.mooring("help", *verb.split()).stdout):
+            assert f"Fl -{option}" in page, option
+    numbers = set(re.findall(r"AZCM_\w+ = (\d+)", (TREE / "agent/core/azcm.h").read_text()))
+    listed = set(" ".join(re.findall(r"^\.It ([\d ,]+)$", page, re.M)).replace(",", "").split())
+    assert listed == numbers - {"0"}
