@@ -9,18 +9,27 @@
  * per control plane and clients name it), or answers 400 AADSTS90002 and returns false. */
 bool moor_signin_is_tenant(struct moor_call *c);
 
-#define MOOR_ROUTE_TABLES(X)                                                                       \
-    X(metadata)                                                                                    \
-    X(his)                                                                                         \
-    X(gas)                                                                                         \
-    X(notify)                                                                                      \
-    X(package)                                                                                     \
-    X(ingestion)                                                                                   \
-    X(query)                                                                                       \
-    X(insight)                                                                                     \
-    X(workspace)                                                                                   \
-    X(signin) X(subscription) X(provider) X(group) X(machine) X(extension) X(operation)            \
-        X(resource)
+/* One table a line; clang-format would join and split them anew with every one that is added. */
+/* clang-format off */
+#define MOOR_ROUTE_TABLES(X) \
+    X(metadata) \
+    X(his) \
+    X(gas) \
+    X(notify) \
+    X(package) \
+    X(ingestion) \
+    X(query) \
+    X(insight) \
+    X(workspace) \
+    X(signin) \
+    X(subscription) \
+    X(provider) \
+    X(group) \
+    X(machine) \
+    X(extension) \
+    X(operation) \
+    X(resource)
+/* clang-format on */
 
 #define MOOR_DECLARE_TABLE(name)                                                                   \
     extern const struct moor_http_route moor_##name##_routes[];                                    \
