@@ -29,7 +29,6 @@ static const struct moor_resource_type types[] = {
     { HYBRID, "machines/extensions", HYBRID_VERSIONS, false, false, true },
     { HYBRID, "locations/operationstatus", HYBRID_VERSIONS, true, false, false },
     { HYBRID, "locations/operationresults", HYBRID_VERSIONS, true, false, false },
-    { HYBRID, "operations", HYBRID_VERSIONS, false, false, false },
     { RESOURCES, "subscriptions", RESOURCES_VERSIONS, true, false, false },
     { RESOURCES, "subscriptions/resourceGroups", RESOURCES_VERSIONS, true, false, false },
     { RESOURCES, "resourceGroups", RESOURCES_VERSIONS, true, false, true },

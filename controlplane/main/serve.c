@@ -19,7 +19,8 @@
 
 #define DEFAULT_LISTEN "0.0.0.0:8443"
 #define BACKLOG        512
-#define HOUR_MS        (UINT64_C(3600) * 1000)
+#define HOUSEKEEP_MS   (UINT64_C(300) * 1000)
+#define UNHEARD_MS     (INT64_C(90) * 60 * 1000) /* as long as Azure gives an extension */
 #define OPERATIONS_MS  (INT64_C(24) * 3600 * 1000)
 
 struct daemon {
@@ -88,9 +89,11 @@ static void housekeeping(void *ctx)
 {
     struct daemon *d = ctx;
     struct moor_error err = MOOR_ERROR_INIT;
-    if (moor_operation_purge(d->state.store, plat_utc_ms() - OPERATIONS_MS, &err))
-        moor_log_error(MOOR_LOG_WARNING, "operations.purge", &err, NULL);
-    moor_timer_arm(d->housekeeping, HOUR_MS);
+    int64_t now = plat_utc_ms();
+    if (moor_operation_expire(d->state.store, now - UNHEARD_MS, now, NULL, &err) ||
+        moor_operation_purge(d->state.store, now - OPERATIONS_MS, &err))
+        moor_log_error(MOOR_LOG_WARNING, "operations.housekeeping", &err, NULL);
+    moor_timer_arm(d->housekeeping, HOUSEKEEP_MS);
 }
 
 MOOR_NODISCARD static moor_code start_app(struct moor_service *service, void *ctx,
@@ -126,7 +129,7 @@ MOOR_NODISCARD static moor_code start_app(struct moor_service *service, void *ct
     if (!c)
         c = moor_timer_new(d->app.loop, housekeeping, d, &d->housekeeping, err);
     if (!c)
-        moor_timer_arm(d->housekeeping, HOUR_MS);
+        moor_timer_arm(d->housekeeping, HOUSEKEEP_MS);
     return c;
 }
 

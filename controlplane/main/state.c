@@ -209,20 +209,31 @@ static moor_code add_admin(struct cp_state *s, struct moor_error *err)
     return c ? c : moor_store_commit(&tx, err);
 }
 
-/* The administrator, and a secret for it in a file of its own; a lost file gets a new secret. */
+/* A fresh secret in its file; whatever was good before is not any more. */
+static moor_code renew_secret(struct cp_state *s, const char *path, struct moor_error *err)
+{
+    MOOR_AUTO(moor_store_tx) tx = MOOR_STORE_TX_INIT;
+    MOOR_AUTO(moor_secret) secret = MOOR_SECRET_INIT;
+    moor_code c = moor_store_begin(s->store, &tx, err);
+    if (!c)
+        c = moor_secret_row_delete_all(s->store, s->config.admin_object_id, err);
+    if (!c)
+        c = moor_signin_new_secret(s->store, s->config.admin_object_id, 0, &secret, err);
+    if (!c)
+        c = moor_store_commit(&tx, err);
+    return c ? c : plat_write_atomic(path, moor_secret_reveal(&secret), PLAT_OWNER_ONLY, err);
+}
+
+/* The administrator, and its secret in a file of its own; a lost file ends the lost secret. */
 static moor_code ensure_admin(struct cp_state *s, struct moor_error *err)
 {
     struct moor_principal_row row;
-    MOOR_AUTO(moor_secret) secret = MOOR_SECRET_INIT;
     const char *path = cp_state_path(s, "admin-secret");
     moor_code c =
         moor_principal_by_client(s->store, s->config.admin_client_id, &s->arena, &row, err);
     if (c == MOOR_E_NOTFOUND)
         c = add_admin(s, err);
-    if (c || plat_exists(path))
-        return c;
-    c = moor_signin_new_secret(s->store, s->config.admin_object_id, 0, &secret, err);
-    return c ? c : plat_write_atomic(path, moor_secret_reveal(&secret), PLAT_OWNER_ONLY, err);
+    return c || plat_exists(path) ? c : renew_secret(s, path, err);
 }
 
 moor_code cp_state_ensure(const struct cp_options *o, struct cp_state *s, struct moor_error *err)

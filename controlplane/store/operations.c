@@ -71,6 +71,18 @@ moor_code moor_operation_end(struct moor_store *s, const char *resource_id, moor
                        NULL, err);
 }
 
+moor_code moor_operation_expire(struct moor_store *s, int64_t started_before_ms, int64_t now_ms,
+                                uint64_t *ended, struct moor_error *err)
+{
+    return moor_db_run(
+        s,
+        "UPDATE operations SET status = 2, error_code = 'OperationTimedOut',"
+        " error_message = 'The machine did not report in time. What was asked for still holds: it"
+        " is done when the machine is back.', ended_ms = $1"
+        " WHERE status = 0 AND started_ms < $2",
+        MOOR_VALS(moor_val_int(now_ms), moor_val_int(started_before_ms)), ended, err);
+}
+
 moor_code moor_operation_purge(struct moor_store *s, int64_t ended_before_ms,
                                struct moor_error *err)
 {

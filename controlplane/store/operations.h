@@ -45,6 +45,11 @@ MOOR_NODISCARD moor_code moor_operation_end(struct moor_store *s, const char *re
                                             moor_op_status status, const char *code,
                                             const char *message, int64_t now_ms,
                                             struct moor_error *err);
+/* Fails what has been in progress since before the time: nobody is heard of. A later report still
+ * sets the resource's state. *ended (may be NULL) counts. */
+MOOR_NODISCARD moor_code moor_operation_expire(struct moor_store *s, int64_t started_before_ms,
+                                               int64_t now_ms, uint64_t *ended,
+                                               struct moor_error *err);
 MOOR_NODISCARD moor_code moor_operation_purge(struct moor_store *s, int64_t ended_before_ms,
                                               struct moor_error *err);
 

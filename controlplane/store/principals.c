@@ -109,6 +109,13 @@ moor_code moor_secret_row_add(struct moor_store *s, const char *object_id,
                        vals, MOOR_COUNTOF(vals), NULL, err);
 }
 
+moor_code moor_secret_row_delete_all(struct moor_store *s, const char *object_id,
+                                     struct moor_error *err)
+{
+    return moor_db_run(s, "DELETE FROM secrets WHERE object_id = $1",
+                       MOOR_VALS(moor_val_text(object_id)), NULL, err);
+}
+
 moor_code moor_secret_row_list(struct moor_store *s, const char *object_id,
                                struct moor_arena *arena, struct moor_secret_rows *out,
                                struct moor_error *err)

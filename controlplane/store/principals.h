@@ -62,6 +62,8 @@ struct moor_secret_rows {
 MOOR_NODISCARD moor_code moor_secret_row_add(struct moor_store *s, const char *object_id,
                                              const struct moor_secret_row *row,
                                              struct moor_error *err);
+MOOR_NODISCARD moor_code moor_secret_row_delete_all(struct moor_store *s, const char *object_id,
+                                                    struct moor_error *err);
 MOOR_NODISCARD moor_code moor_secret_row_list(struct moor_store *s, const char *object_id,
                                               struct moor_arena *arena,
                                               struct moor_secret_rows *out, struct moor_error *err);

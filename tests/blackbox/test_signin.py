@@ -187,6 +187,16 @@ def test_secrets_are_in_no_file_but_their_own(controlplane):
             assert path.stat().st_mode & 0o777 == 0o600, path
 
 
+def test_a_lost_secret_file_ends_the_lost_secret(own_controlplane):
+    lost = own_controlplane.admin_secret
+    (own_controlplane.state / "admin-secret").unlink()
+    own_controlplane.restart()
+    assert own_controlplane.admin_secret != lost
+    assert own_controlplane.sign_in(own_controlplane.admin_id, lost).status == 401
+    assert own_controlplane.sign_in(own_controlplane.admin_id,
+                                    own_controlplane.admin_secret).status == 200
+
+
 def test_tokens_outlive_a_restart_of_the_server(own_controlplane):
     token = own_controlplane.token()
     own_controlplane.restart()

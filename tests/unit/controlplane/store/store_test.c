@@ -241,6 +241,24 @@ static void an_operation_is_open_until_it_ends(void)
     CHECK(moor_operation_get(s, id, &a, &op, NULL) == MOOR_E_NOTFOUND);
 }
 
+static void an_operation_nobody_hears_of_fails(void)
+{
+    MOOR_AUTOPTR(moor_store) s = fresh();
+    MOOR_AUTO(moor_arena) a = MOOR_ARENA(1u << 20);
+    struct moor_operation op;
+    char old[37], young[37];
+    uint64_t ended = 0;
+    CHECK(moor_operation_start(s, MOOR_OP_PUT, SUB "/a", "c", 5, old, NULL) == MOOR_OK);
+    CHECK(moor_operation_start(s, MOOR_OP_PUT, SUB "/b", "c", 50, young, NULL) == MOOR_OK);
+    CHECK(moor_operation_expire(s, 20, 60, &ended, NULL) == MOOR_OK);
+    CHECK_INT(ended, 1);
+    CHECK(moor_operation_get(s, old, &a, &op, NULL) == MOOR_OK);
+    CHECK_INT(op.status, MOOR_OP_FAILED);
+    CHECK_STR(op.error_code, "OperationTimedOut");
+    CHECK(moor_operation_get(s, young, &a, &op, NULL) == MOOR_OK);
+    CHECK_INT(op.status, MOOR_OP_IN_PROGRESS);
+}
+
 static void extension_blobs_come_back_byte_for_byte(void)
 {
     MOOR_AUTOPTR(moor_store) s = fresh();
@@ -334,6 +352,7 @@ CHECK_MAIN(CHECK_TEST(resources_are_found_without_case_and_keep_their_casing),
            CHECK_TEST(a_new_current_key_makes_the_old_one_previous),
            CHECK_TEST(the_desired_counter_rises_by_one),
            CHECK_TEST(an_operation_is_open_until_it_ends),
+           CHECK_TEST(an_operation_nobody_hears_of_fails),
            CHECK_TEST(extension_blobs_come_back_byte_for_byte),
            CHECK_TEST(one_version_of_a_package_has_one_content),
            CHECK_TEST(log_rows_come_in_the_order_of_their_time),
