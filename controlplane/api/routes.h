@@ -21,6 +21,7 @@ bool moor_signin_is_tenant(struct moor_call *c);
     X(query) \
     X(insight) \
     X(workspace) \
+    X(catalog) \
     X(signin) \
     X(subscription) \
     X(provider) \

@@ -384,6 +384,9 @@ void moor_quotas_free(struct moor_quotas *q)
 
 static struct entry *new_entry(struct moor_quotas *q, const char *rule)
 {
+    size_t n = strlen(rule);
+    if (n >= sizeof(q->entries->rule))
+        return NULL;
     if (q->count == q->room) {
         size_t room = q->room ? q->room * 2 : 16;
         struct entry *entries = realloc(q->entries, room * sizeof(*entries));
@@ -394,7 +397,7 @@ static struct entry *new_entry(struct moor_quotas *q, const char *rule)
     }
     struct entry *e = &q->entries[q->count++];
     *e = (struct entry){ .quota = { 0, 0, 0 } };
-    (void)strncpy(e->rule, rule, sizeof(e->rule) - 1);
+    memcpy(e->rule, rule, n + 1);
     return e;
 }
 

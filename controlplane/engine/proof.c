@@ -38,7 +38,7 @@ static moor_code deny(struct moor_error *err, const char *service_code, const ch
     moor_code c = moor_fail(err, MOOR_E_DENIED, "%s", why);
     if (err) {
         err->http = 403;
-        (void)strncpy(err->service_code, service_code, sizeof(err->service_code) - 1);
+        memcpy(err->service_code, service_code, strlen(service_code) + 1);
     }
     return c;
 }

@@ -362,3 +362,20 @@ def test_protected_settings_wait_for_the_certificate_and_only_the_machine_reads_
     changed = only(served)
     assert changed["settingsSeqNo"] > wanted["settingsSeqNo"]
     assert decrypt(tmp_path, key, certificate, changed["protectedSettings"]) == {"secret": "other"}
+
+
+def test_the_catalogue_lists_publishers_types_and_versions(controlplane, tmp_path, kind):
+    publisher = f"Pub{kind}"
+    for version in ("1.0.0", "1.2.0"):
+        publish(controlplane, package(tmp_path / f"{version}.zip", publisher, kind, version))
+    base = "providers/Microsoft.HybridCompute/locations/local/publishers"
+    for root in ("", "/"):  # below the subscription, and of the tenant
+        def names(path, root=root):
+            return [v["name"] for v in controlplane.arm("GET", root + base + path).json["value"]]
+        assert names("").count(publisher) == 1
+        assert names(f"/{publisher}/extensionTypes") == [kind]
+        assert sorted(names(f"/{publisher}/extensionTypes/{kind}/versions")) == ["1.0.0", "1.2.0"]
+        one = controlplane.arm("GET", f"{root}{base}/{publisher}/extensionTypes/{kind}/versions/1.2.0")
+        assert one.json["properties"]["version"] == "1.2.0"
+        missing = controlplane.arm("GET", f"{root}{base}/{publisher}/extensionTypes/{kind}/versions/9.9")
+        assert missing.status == 404
