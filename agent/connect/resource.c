@@ -12,12 +12,12 @@
 #define SUBS_VERSION "2022-12-01"
 
 static moor_code call(const struct moor_arm *a, const char *method, const char *id,
-                      const char *api_version, struct moor_span body, const char *what,
-                      const int *keep, struct moor_reply *reply, struct moor_error *err)
+                      const char *api_version, struct moor_span body, const int *keep,
+                      struct moor_reply *reply, struct moor_error *err)
 {
     MOOR_AUTO(moor_buf) url = MOOR_BUF(4096);
     moor_arm_url(&url, a->base, id, api_version);
-    moor_code c = moor_buf_ok(&url, what, err);
+    moor_code c = moor_buf_ok(&url, id, err);
     if (c != MOOR_OK)
         return c;
     const struct moor_http_header headers[] = {
@@ -31,7 +31,7 @@ static moor_code call(const struct moor_arm *a, const char *method, const char *
                                            .body = body,
                                            .body_max = BODY_MAX,
                                            .https_only = true };
-    return moor_session_ask(a->session, &req, what, keep, reply, err);
+    return moor_session_ask(a->session, &req, id, keep, reply, err);
 }
 
 static moor_code parse(const struct moor_reply *reply, const char *what, struct moor_json **out,
@@ -49,10 +49,10 @@ moor_code moor_arm_find_subscription(const struct moor_arm *a, const char *name,
     MOOR_AUTOPTR(moor_json) v = NULL;
     const char *found = moor_uuid_valid(moor_span_str(name)) ? name : NULL;
     if (!found) {
-        moor_code c = call(a, "GET", "/subscriptions", SUBS_VERSION, MOOR_SPAN_NONE,
-                           "list of subscriptions", NULL, &reply, err);
+        moor_code c =
+            call(a, "GET", "/subscriptions", SUBS_VERSION, MOOR_SPAN_NONE, NULL, &reply, err);
         if (c == MOOR_OK)
-            c = parse(&reply, "list of subscriptions", &v, err);
+            c = parse(&reply, "/subscriptions", &v, err);
         if (c != MOOR_OK)
             return c;
     }
@@ -77,7 +77,7 @@ moor_code moor_arm_get(const struct moor_arm *a, const char *id, const char *api
 {
     static const int absent[] = { 404, 0 };
     MOOR_AUTO(moor_reply) reply = MOOR_REPLY_INIT;
-    moor_code c = call(a, "GET", id, api_version, MOOR_SPAN_NONE, id, absent, &reply, err);
+    moor_code c = call(a, "GET", id, api_version, MOOR_SPAN_NONE, absent, &reply, err);
     if (c != MOOR_OK)
         return c;
     if (reply.status != 404)
@@ -93,7 +93,7 @@ moor_code moor_arm_put(const struct moor_arm *a, const char *id, const char *api
     MOOR_AUTOSTR text = NULL;
     moor_code c = moor_json_print(body, BODY_MAX, &text, err);
     if (c == MOOR_OK)
-        c = call(a, "PUT", id, api_version, moor_span_str(text), id, NULL, &reply, err);
+        c = call(a, "PUT", id, api_version, moor_span_str(text), NULL, &reply, err);
     return c == MOOR_OK ? parse(&reply, id, out, err) : c;
 }
 
@@ -102,7 +102,7 @@ moor_code moor_arm_delete(const struct moor_arm *a, const char *id, const char *
 {
     static const int absent[] = { 404, 0 };
     MOOR_AUTO(moor_reply) reply = MOOR_REPLY_INIT;
-    moor_code c = call(a, "DELETE", id, api_version, MOOR_SPAN_NONE, id, absent, &reply, err);
+    moor_code c = call(a, "DELETE", id, api_version, MOOR_SPAN_NONE, absent, &reply, err);
     if (c != MOOR_OK)
         return c;
     *existed = reply.status == 200 || reply.status == 202;
