@@ -64,6 +64,15 @@ static const struct moor_json_field metadata_fields[] = {
 static const struct moor_json_shape metadata_shape = { sizeof(struct metadata), metadata_fields,
                                                        0 };
 
+/* A control plane without a portal of its own names its base there. */
+static const char *portal_of(const struct metadata *m)
+{
+    const char *p = m->portal;
+    if (!p || !*p || moor_span_eq(moor_url_base(p), moor_url_base(m->resource_manager)))
+        return NULL;
+    return p;
+}
+
 /* ADFS has one token endpoint; else it is the tenant's. */
 static const char *token_endpoint(struct moor_span login, struct moor_arena *arena)
 {
@@ -93,7 +102,7 @@ moor_code moor_register_read(struct moor_span text, const char *name, struct moo
         .login_endpoint = moor_arena_str(arena, login),
         .token_endpoint = token_endpoint(login, arena),
         .arm_audience = m.authentication.audiences.items[0],
-        .portal = m.portal && *m.portal ? m.portal : NULL,
+        .portal = portal_of(&m),
         .service_audience = m.mooring.audience,
         .host_suffixes = m.mooring.suffixes,
         .metadata = moor_arena_str(arena, text),

@@ -3,16 +3,35 @@
 
 #include <stdlib.h>
 
-#include "run/loop.h"
+#include "run/loop_internal.h"
 
 struct moor_child {
+    struct moor_loop *loop;
+    struct moor_child *next; /* among the forgotten */
     struct plat_process process;
     struct moor_watch *exit;
     struct moor_timer *deadline;
     bool timed_out;
-    moor_child_fn fn;
+    moor_child_fn fn; /* NULL: forgotten, waited for only so that no zombie stays */
     void *ctx;
 };
+
+static void release(struct moor_child *c)
+{
+    moor_watch_free(c->exit);
+    moor_timer_free(c->deadline);
+    plat_process_drop(&c->process);
+    free(c);
+}
+
+static void drop_forgotten(struct moor_child *c)
+{
+    struct moor_child **at = moor_loop_forgotten(c->loop);
+    while (*at != c)
+        at = &(*at)->next;
+    *at = c->next;
+    release(c);
+}
 
 /* False when it still runs. After true the child may be freed. */
 static bool finish(struct moor_child *c)
@@ -26,6 +45,10 @@ static bool finish(struct moor_child *c)
     }
     if (!ended)
         return false;
+    if (!c->fn) {
+        drop_forgotten(c);
+        return true;
+    }
     moor_watch_free(c->exit);
     c->exit = NULL;
     moor_timer_disarm(c->deadline);
@@ -57,6 +80,7 @@ moor_code moor_child_start(struct moor_loop *l, const struct moor_child_opts *op
     if (!c)
         return moor_fail(err, MOOR_E_NOMEM, "%s: out of memory", opts->spawn.argv[0]);
     c->process = (struct plat_process)PLAT_PROCESS_INIT;
+    c->loop = l;
     c->fn = fn;
     c->ctx = ctx;
     moor_code code = moor_timer_new(l, on_deadline, c, &c->deadline, err);
@@ -90,8 +114,24 @@ void moor_child_free(struct moor_child *c)
 {
     if (!c)
         return;
-    moor_watch_free(c->exit);
+    if (!c->exit) { /* ended, or never started */
+        release(c);
+        return;
+    }
+    struct moor_child **list = moor_loop_forgotten(c->loop);
     moor_timer_free(c->deadline);
-    plat_process_drop(&c->process);
-    free(c);
+    c->deadline = NULL;
+    c->fn = NULL;
+    c->next = *list;
+    *list = c;
+}
+
+void moor_children_drop(struct moor_loop *l)
+{
+    struct moor_child **list = moor_loop_forgotten(l);
+    while (*list) {
+        struct moor_child *c = *list;
+        *list = c->next;
+        release(c);
+    }
 }

@@ -35,7 +35,8 @@ MOOR_NODISCARD moor_code moor_child_start(struct moor_loop *l, const struct moor
                                           struct moor_error *err);
 const struct plat_process *moor_child_process(const struct moor_child *c);
 void moor_child_kill(struct moor_child *c); /* the tree; fn follows with timed_out = false */
-/* Forgets it: fn will not run; the process goes on. */
+/* Forgets it: fn will not run; the process goes on. The loop still waits for its end, so that no
+ * zombie stays. Before the loop is freed. */
 void moor_child_free(struct moor_child *c);
 MOOR_DEFINE_AUTOPTR(moor_child)
 

@@ -24,6 +24,7 @@ struct hook {
 struct moor_loop {
     struct event_base *base;
     struct moor_timers timers;
+    struct moor_child *forgotten;
     bool stopped;
 
     struct plat_mutex *lock; /* of what is below */
@@ -95,6 +96,7 @@ void moor_loop_free(struct moor_loop *l)
 {
     if (!l)
         return;
+    moor_children_drop(l);
     moor_timers_drop(&l->timers);
     for (size_t i = 0; i < MOOR_COUNTOF(l->signals); i++)
         if (l->signals[i])
@@ -255,4 +257,9 @@ struct event_base *moor_loop_base(struct moor_loop *l)
 struct moor_timers *moor_loop_timers(struct moor_loop *l)
 {
     return &l->timers;
+}
+
+struct moor_child **moor_loop_forgotten(struct moor_loop *l)
+{
+    return &l->forgotten;
 }

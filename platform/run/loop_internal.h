@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* loop_internal.h (private to run/): what loop.c and timer.c share. */
+/* loop_internal.h (private to run/): what loop.c, timer.c and child.c share. */
 #ifndef MOOR_RUN_LOOP_INTERNAL_H
 #define MOOR_RUN_LOOP_INTERNAL_H
 
@@ -30,5 +30,10 @@ void moor_timers_drop(struct moor_timers *t);
 uint64_t moor_timers_next(const struct moor_timers *t); /* UINT64_MAX = none */
 void moor_timers_run(struct moor_timers *t);            /* fires what is due */
 struct moor_timers *moor_loop_timers(struct moor_loop *l);
+
+/* Children that were freed while they ran: the head of a list that child.c keeps. */
+struct moor_child;
+struct moor_child **moor_loop_forgotten(struct moor_loop *l);
+void moor_children_drop(struct moor_loop *l); /* at the loop's end */
 
 #endif

@@ -172,7 +172,7 @@ class FakeCloud(_Recorder):
         self._run(server)
 
     def metadata(self):
-        document = {"name": "Fake", "resourceManager": f"{self.url}/", "portal": self.url,
+        document = {"name": "Fake", "resourceManager": f"{self.url}/", "portal": f"{self.url}/portal",
                     "authentication": {"loginEndpoint": self.url,
                                        "audiences": ["https://management.azure.com/"],
                                        "tenant": "common", "identityProvider": "AAD"},

@@ -89,6 +89,33 @@ static void freed_child_is_not_heard_of_again(void)
     CHECK(next == UINT64_MAX);
 }
 
+static void on_tick(void *ctx)
+{
+    *(bool *)ctx = true;
+}
+
+static void freed_child_leaves_no_zombie(void)
+{
+    MOOR_AUTOPTR(moor_loop) l = NULL;
+    MOOR_AUTOPTR(moor_timer) deadline = NULL;
+    struct ended e = { 0 };
+    struct moor_child *c = NULL;
+    bool late = false;
+    const char *const argv[] = { "/bin/true", NULL };
+    struct moor_child_opts opts = { .spawn = { .argv = argv } };
+    struct plat_process_id id;
+    CHECK_INT(moor_loop_new(&l, &err), MOOR_OK);
+    CHECK_INT(moor_timer_new(l, on_tick, &late, &deadline, &err), MOOR_OK);
+    CHECK_INT(moor_child_start(l, &opts, on_end, &e, &c, &err), MOOR_OK);
+    const int64_t pid = moor_child_process(c)->pid;
+    moor_child_free(c);
+    moor_timer_arm(deadline, 10000);
+    moor_loop_turn(l);
+    CHECK_INT(plat_process_identify(pid, &id, NULL), MOOR_E_NOTFOUND);
+    CHECK(!late);
+    CHECK_INT(e.count, 0);
+}
+
 static void missing_program_never_calls_back(void)
 {
     MOOR_AUTOPTR(moor_loop) l = NULL;
@@ -123,5 +150,5 @@ static void killed_child_did_not_time_out(void)
 CHECK_MAIN(CHECK_TEST(end_of_a_child_is_told_once),
            CHECK_TEST(child_over_its_deadline_is_killed_with_its_tree),
            CHECK_TEST(process_in_the_background_does_not_delay_the_end),
-           CHECK_TEST(freed_child_is_not_heard_of_again),
+           CHECK_TEST(freed_child_is_not_heard_of_again), CHECK_TEST(freed_child_leaves_no_zombie),
            CHECK_TEST(missing_program_never_calls_back), CHECK_TEST(killed_child_did_not_time_out))
