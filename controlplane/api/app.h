@@ -88,8 +88,8 @@ struct moor_endpoint {
 void moor_call_dispatch(void *app, struct moor_http_exchange *ex);
 
 /* The server's hooks: headers for every answer, the body of its own refusals. */
-void moor_app_finish(void *app, struct moor_http_exchange *ex);
-void moor_app_refusal(void *app, int status, const char *code, const char *message,
+void moor_app_finish(void *ctx, struct moor_http_exchange *ex);
+void moor_app_refusal(void *ctx, int status, const char *code, const char *message,
                       struct moor_buf *body);
 void moor_error_body(struct moor_buf *b, const char *code, const char *message);
 

@@ -109,7 +109,7 @@ static void reply_grant(struct moor_call *c, const struct moor_signin_grant *g)
     moor_buf_fmt(&b, "{\"token_type\":\"Bearer\",\"expires_in\":%u,\"ext_expires_in\":%u,",
                  g->expires_in_s, g->expires_in_s);
     moor_buf_fmt(&b, "\"expires_on\":%lld,\"access_token\":\"%s\"}",
-                 (long long)(c->now_ms / 1000 + g->expires_in_s), moor_buf_cstr(&g->token));
+                 (long long)c->now_ms / 1000 + g->expires_in_s, moor_buf_cstr(&g->token));
     moor_http_reply_header(c->ex, "Cache-Control", "no-store");
     moor_http_reply(c->ex, 200, "application/json; charset=utf-8", moor_buf_view(&b));
 }

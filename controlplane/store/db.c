@@ -76,11 +76,11 @@ static bool read_column(const struct moor_rows *rows, int index, const struct mo
     }
 }
 
-moor_code moor_db_row(const struct moor_rows *rows, int first, const struct moor_col *cols,
-                      size_t count, struct moor_arena *arena, void *out, struct moor_error *err)
+moor_code moor_db_row(const struct moor_rows *rows, int first, const struct moor_shape *shape,
+                      struct moor_arena *arena, void *out, struct moor_error *err)
 {
-    for (size_t i = 0; i < count; i++)
-        if (!read_column(rows, first + (int)i, &cols[i], arena, out))
+    for (size_t i = 0; i < shape->count; i++)
+        if (!read_column(rows, first + (int)i, &shape->cols[i], arena, out))
             return moor_fail(err, MOOR_E_NOMEM, "database row: over the limit on memory");
     return MOOR_OK;
 }
@@ -110,27 +110,26 @@ static struct moor_val value_of(const struct moor_col *col, const void *in)
     }
 }
 
-void moor_db_vals(const struct moor_col *cols, size_t count, const void *in, struct moor_val *out)
+void moor_db_vals(const struct moor_shape *shape, const void *in, struct moor_val *out)
 {
-    for (size_t i = 0; i < count; i++)
-        out[i] = value_of(&cols[i], in);
+    for (size_t i = 0; i < shape->count; i++)
+        out[i] = value_of(&shape->cols[i], in);
 }
 
-moor_code moor_db_one(struct moor_store *s, const char *sql, const struct moor_val *vals,
-                      size_t count, const struct moor_col *cols, size_t cols_count,
-                      struct moor_arena *arena, void *out, const char *what, const char *name,
-                      struct moor_error *err)
+moor_code moor_db_one(struct moor_store *s, const struct moor_query *q,
+                      const struct moor_shape *shape, const char *name, struct moor_arena *arena,
+                      void *out, struct moor_error *err)
 {
     MOOR_AUTO(moor_rows) rows = MOOR_ROWS_INIT;
     bool got = false;
-    moor_code c = moor_db_start(s, sql, vals, count, &rows, err);
+    moor_code c = moor_db_start(s, q->sql, q->vals, q->count, &rows, err);
     if (!c)
         c = moor_db_next(&rows, &got, err);
     if (c)
         return c;
     if (!got)
-        return moor_fail(err, MOOR_E_NOTFOUND, "%s %s: not found", what, name);
-    return moor_db_row(&rows, 0, cols, cols_count, arena, out, err);
+        return moor_fail(err, MOOR_E_NOTFOUND, "%s %s: not found", shape->what, name);
+    return moor_db_row(&rows, 0, shape, arena, out, err);
 }
 
 static moor_code grow(struct moor_db_array *a, size_t *cap, size_t size, struct moor_arena *arena,
@@ -149,23 +148,22 @@ static moor_code grow(struct moor_db_array *a, size_t *cap, size_t size, struct 
     return MOOR_OK;
 }
 
-moor_code moor_db_all(struct moor_store *s, const char *sql, const struct moor_val *vals,
-                      size_t count, const struct moor_col *cols, size_t cols_count, size_t size,
-                      struct moor_arena *arena, struct moor_db_array *out, struct moor_error *err)
+moor_code moor_db_all(struct moor_store *s, const struct moor_query *q,
+                      const struct moor_shape *shape, struct moor_arena *arena,
+                      struct moor_db_array *out, struct moor_error *err)
 {
     MOOR_AUTO(moor_rows) rows = MOOR_ROWS_INIT;
     struct moor_db_array a = { NULL, 0 };
     size_t cap = 0;
-    moor_code c = moor_db_start(s, sql, vals, count, &rows, err);
+    moor_code c = moor_db_start(s, q->sql, q->vals, q->count, &rows, err);
     while (!c) {
         bool got = false;
         c = moor_db_next(&rows, &got, err);
         if (c || !got)
             break;
-        c = grow(&a, &cap, size, arena, err);
+        c = grow(&a, &cap, shape->size, arena, err);
         if (!c)
-            c = moor_db_row(&rows, 0, cols, cols_count, arena, (char *)a.items + a.count * size,
-                            err);
+            c = moor_db_row(&rows, 0, shape, arena, (char *)a.items + a.count * shape->size, err);
         a.count += !c;
     }
     if (!c)
@@ -188,8 +186,9 @@ moor_code moor_store_meta_get(struct moor_store *s, const char *name, struct moo
                               const char **value, struct moor_error *err)
 {
     static const struct moor_col cols[] = { { MOOR_COL_TEXT, 0, 0 } };
-    return moor_db_one(s, "SELECT value FROM meta WHERE name = $1", MOOR_VALS(moor_val_text(name)),
-                       cols, 1, arena, (void *)value, "setting", name, err);
+    static const struct moor_shape shape = { cols, 1, sizeof(*value), "setting" };
+    return moor_db_one(s, MOOR_QUERY("SELECT value FROM meta WHERE name = $1", moor_val_text(name)),
+                       &shape, name, arena, (void *)value, err);
 }
 
 moor_code moor_store_meta_set(struct moor_store *s, const char *name, const char *value,

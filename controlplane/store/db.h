@@ -78,30 +78,40 @@ struct moor_col {
 };
 #define MOOR_COLS_MAX 24
 
+struct moor_shape {
+    const struct moor_col *cols;
+    size_t count;
+    size_t size;      /* of the struct */
+    const char *what; /* names a row in errors: "machine" */
+};
+
 /* The columns from first on into *out, texts and bytes copied to the arena. */
 MOOR_NODISCARD moor_code moor_db_row(const struct moor_rows *rows, int first,
-                                     const struct moor_col *cols, size_t count,
-                                     struct moor_arena *arena, void *out, struct moor_error *err);
+                                     const struct moor_shape *shape, struct moor_arena *arena,
+                                     void *out, struct moor_error *err);
 /* The struct as parameters, in the table's order. */
-void moor_db_vals(const struct moor_col *cols, size_t count, const void *in, struct moor_val *out);
+void moor_db_vals(const struct moor_shape *shape, const void *in, struct moor_val *out);
 
-/* One row by a statement, or NOTFOUND "what name: ...". */
-MOOR_NODISCARD moor_code moor_db_one(struct moor_store *s, const char *sql,
-                                     const struct moor_val *vals, size_t count,
-                                     const struct moor_col *cols, size_t cols_count,
-                                     struct moor_arena *arena, void *out, const char *what,
-                                     const char *name, struct moor_error *err);
+struct moor_query {
+    const char *sql;
+    const struct moor_val *vals;
+    size_t count;
+};
+#define MOOR_QUERY(sql, ...) (&(const struct moor_query){ sql, MOOR_VALS(__VA_ARGS__) })
 
-/* All rows as an array in the arena; at most max, else NOMEM. */
+/* One row, or NOTFOUND "what name: not found". */
+MOOR_NODISCARD moor_code moor_db_one(struct moor_store *s, const struct moor_query *q,
+                                     const struct moor_shape *shape, const char *name,
+                                     struct moor_arena *arena, void *out, struct moor_error *err);
+
+/* All rows as an array in the arena; NOMEM when it is full. */
 struct moor_db_array {
     void *items;
     size_t count;
 };
-MOOR_NODISCARD moor_code moor_db_all(struct moor_store *s, const char *sql,
-                                     const struct moor_val *vals, size_t count,
-                                     const struct moor_col *cols, size_t cols_count, size_t size,
-                                     struct moor_arena *arena, struct moor_db_array *out,
-                                     struct moor_error *err);
+MOOR_NODISCARD moor_code moor_db_all(struct moor_store *s, const struct moor_query *q,
+                                     const struct moor_shape *shape, struct moor_arena *arena,
+                                     struct moor_db_array *out, struct moor_error *err);
 
 bool moor_db_in_transaction(const struct moor_store *s);
 

@@ -29,6 +29,8 @@ static const struct moor_col cols[] = {
     AT(MOOR_COL_TEXT, chosen),
     AT(MOOR_COL_U64, chosen_seq),
 };
+static const struct moor_shape shape = { cols, MOOR_COUNTOF(cols), sizeof(struct moor_extension),
+                                         "extension" };
 #define COLUMNS                                                                                    \
     "resource_id, vm_id, name, publisher, type, version, uninstall, settings_seq, settings,"       \
     " force_tag, auto_upgrade_minor, automatic_upgrade, protect, blob, thumbprint, clear_mac,"     \
@@ -53,7 +55,7 @@ moor_code moor_extension_put(struct moor_store *s, const struct moor_extension *
     moor_code c = moor_db_key(e->resource_id, &key, err);
     if (c)
         return c;
-    moor_db_vals(cols, MOOR_COUNTOF(cols), e, vals);
+    moor_db_vals(&shape, e, vals);
     vals[MOOR_COUNTOF(cols)] = moor_val_text(key.s);
     return moor_db_run(s, sql, vals, MOOR_COUNTOF(vals), NULL, err);
 }
@@ -66,9 +68,10 @@ moor_code moor_extension_get(struct moor_store *s, const char *resource_id,
     moor_code c = moor_db_key(resource_id, &key, err);
     if (c)
         return c;
-    return moor_db_one(s, "SELECT " COLUMNS " FROM extensions WHERE resource_key = $1",
-                       MOOR_VALS(moor_val_text(key.s)), cols, MOOR_COUNTOF(cols), arena, out,
-                       "extension", resource_id, err);
+    return moor_db_one(s,
+                       MOOR_QUERY("SELECT " COLUMNS " FROM extensions WHERE resource_key = $1",
+                                  moor_val_text(key.s)),
+                       &shape, resource_id, arena, out, err);
 }
 
 moor_code moor_extension_delete(struct moor_store *s, const char *resource_id,
@@ -86,10 +89,11 @@ moor_code moor_extension_list(struct moor_store *s, const char *vm_id, struct mo
                               struct moor_extension_list *out, struct moor_error *err)
 {
     struct moor_db_array all = { NULL, 0 };
-    moor_code c =
-        moor_db_all(s, "SELECT " COLUMNS " FROM extensions WHERE vm_id = $1 ORDER BY resource_key",
-                    MOOR_VALS(moor_val_text(vm_id)), cols, MOOR_COUNTOF(cols),
-                    sizeof(struct moor_extension), arena, &all, err);
+    moor_code c = moor_db_all(s,
+                              MOOR_QUERY("SELECT " COLUMNS
+                                         " FROM extensions WHERE vm_id = $1 ORDER BY resource_key",
+                                         moor_val_text(vm_id)),
+                              &shape, arena, &all, err);
     if (!c)
         *out = (struct moor_extension_list){ all.items, all.count };
     return c;

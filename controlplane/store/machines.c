@@ -15,10 +15,11 @@ static const struct moor_col cols[] = {
     AT(MOOR_COL_I64, moor_machine, created_ms),      AT(MOOR_COL_I64, moor_machine, deleted_ms),
     AT(MOOR_COL_U64, moor_machine, desired_counter), AT(MOOR_COL_TEXT, moor_machine, settings_cert),
 };
+static const struct moor_shape shape = { cols, MOOR_COUNTOF(cols), sizeof(struct moor_machine),
+                                         "machine" };
 #define COLUMNS                                                                                    \
     "vm_id, resource_id, tenant_id, client_id, principal_id, disabled, created_ms, deleted_ms,"    \
     " desired_counter, settings_cert"
-#define COLS cols, MOOR_COUNTOF(cols)
 
 moor_code moor_machine_add(struct moor_store *s, const struct moor_machine *m,
                            struct moor_error *err)
@@ -28,7 +29,7 @@ moor_code moor_machine_add(struct moor_store *s, const struct moor_machine *m,
     moor_code c = moor_db_key(m->resource_id, &key, err);
     if (c)
         return c;
-    moor_db_vals(COLS, m, vals);
+    moor_db_vals(&shape, m, vals);
     vals[MOOR_COUNTOF(cols)] = moor_val_text(key.s);
     return moor_db_run(s,
                        "INSERT INTO machines (" COLUMNS ", resource_key)"
@@ -39,8 +40,9 @@ moor_code moor_machine_add(struct moor_store *s, const struct moor_machine *m,
 moor_code moor_machine_by_vm_id(struct moor_store *s, const char *vm_id, struct moor_arena *arena,
                                 struct moor_machine *out, struct moor_error *err)
 {
-    return moor_db_one(s, "SELECT " COLUMNS " FROM machines WHERE vm_id = $1",
-                       MOOR_VALS(moor_val_text(vm_id)), COLS, arena, out, "machine", vm_id, err);
+    return moor_db_one(
+        s, MOOR_QUERY("SELECT " COLUMNS " FROM machines WHERE vm_id = $1", moor_val_text(vm_id)),
+        &shape, vm_id, arena, out, err);
 }
 
 moor_code moor_machine_by_resource(struct moor_store *s, const char *resource_id,
@@ -51,9 +53,11 @@ moor_code moor_machine_by_resource(struct moor_store *s, const char *resource_id
     moor_code c = moor_db_key(resource_id, &key, err);
     if (c)
         return c;
-    return moor_db_one(
-        s, "SELECT " COLUMNS " FROM machines WHERE resource_key = $1 AND deleted_ms = 0",
-        MOOR_VALS(moor_val_text(key.s)), COLS, arena, out, "machine", resource_id, err);
+    return moor_db_one(s,
+                       MOOR_QUERY("SELECT " COLUMNS
+                                  " FROM machines WHERE resource_key = $1 AND deleted_ms = 0",
+                                  moor_val_text(key.s)),
+                       &shape, resource_id, arena, out, err);
 }
 
 moor_code moor_machine_delete(struct moor_store *s, const char *vm_id, int64_t now_ms,
@@ -120,7 +124,7 @@ moor_code moor_machine_each(struct moor_store *s, moor_machine_fn fn, void *ctx,
         c = moor_db_next(&rows, &got, err);
         if (c || !got)
             break;
-        c = moor_db_row(&rows, 0, COLS, &arena, &m, err);
+        c = moor_db_row(&rows, 0, &shape, &arena, &m, err);
         if (!c && !fn(ctx, &m))
             break;
     }
@@ -132,16 +136,18 @@ static const struct moor_col key_cols[] = {
     AT(MOOR_COL_INT, moor_machine_key, state),
     AT(MOOR_COL_I64, moor_machine_key, since_ms),
 };
+static const struct moor_shape key_shape = { key_cols, MOOR_COUNTOF(key_cols),
+                                             sizeof(struct moor_machine_key), "key" };
 
 moor_code moor_machine_keys_get(struct moor_store *s, const char *vm_id, struct moor_arena *arena,
                                 struct moor_machine_keys *out, struct moor_error *err)
 {
     struct moor_db_array all = { NULL, 0 };
     moor_code c = moor_db_all(s,
-                              "SELECT public_key, state, since_ms FROM machine_keys"
-                              " WHERE vm_id = $1 ORDER BY state, since_ms DESC",
-                              MOOR_VALS(moor_val_text(vm_id)), key_cols, MOOR_COUNTOF(key_cols),
-                              sizeof(struct moor_machine_key), arena, &all, err);
+                              MOOR_QUERY("SELECT public_key, state, since_ms FROM machine_keys"
+                                         " WHERE vm_id = $1 ORDER BY state, since_ms DESC",
+                                         moor_val_text(vm_id)),
+                              &key_shape, arena, &all, err);
     if (!c)
         *out = (struct moor_machine_keys){ all.items, all.count };
     return c;
@@ -192,16 +198,19 @@ struct doc {
 };
 static const struct moor_col doc_cols[] = { AT(MOOR_COL_TEXT, doc, json),
                                             AT(MOOR_COL_I64, doc, written_ms) };
+static const struct moor_shape doc_shape = { doc_cols, MOOR_COUNTOF(doc_cols), sizeof(struct doc),
+                                             "document" };
 
 moor_code moor_machine_doc_get(struct moor_store *s, const char *vm_id, const char *kind,
                                struct moor_arena *arena, const char **json, int64_t *written_ms,
                                struct moor_error *err)
 {
     struct doc d = { NULL, 0 };
-    moor_code c =
-        moor_db_one(s, "SELECT json, written_ms FROM machine_docs WHERE vm_id = $1 AND kind = $2",
-                    MOOR_VALS(moor_val_text(vm_id), moor_val_text(kind)), doc_cols,
-                    MOOR_COUNTOF(doc_cols), arena, &d, kind, vm_id, err);
+    moor_code c = moor_db_one(
+        s,
+        MOOR_QUERY("SELECT json, written_ms FROM machine_docs WHERE vm_id = $1 AND kind = $2",
+                   moor_val_text(vm_id), moor_val_text(kind)),
+        &doc_shape, vm_id, arena, &d, err);
     if (c)
         return c;
     *json = d.json;

@@ -13,6 +13,8 @@ static const struct moor_col cols[] = {
     AT(MOOR_COL_TEXT, resource_id), AT(MOOR_COL_TEXT, caller),     AT(MOOR_COL_I64, started_ms),
     AT(MOOR_COL_I64, ended_ms),     AT(MOOR_COL_TEXT, error_code), AT(MOOR_COL_TEXT, error_message),
 };
+static const struct moor_shape shape = { cols, MOOR_COUNTOF(cols), sizeof(struct moor_operation),
+                                         "operation" };
 #define COLUMNS                                                                                    \
     "id, kind, status, resource_id, caller, started_ms, ended_ms, error_code, error_message"
 
@@ -36,9 +38,9 @@ moor_code moor_operation_start(struct moor_store *s, moor_op_kind kind, const ch
 moor_code moor_operation_get(struct moor_store *s, const char *id, struct moor_arena *arena,
                              struct moor_operation *out, struct moor_error *err)
 {
-    return moor_db_one(s, "SELECT " COLUMNS " FROM operations WHERE id = lower($1)",
-                       MOOR_VALS(moor_val_text(id)), cols, MOOR_COUNTOF(cols), arena, out,
-                       "operation", id, err);
+    return moor_db_one(
+        s, MOOR_QUERY("SELECT " COLUMNS " FROM operations WHERE id = lower($1)", moor_val_text(id)),
+        &shape, id, arena, out, err);
 }
 
 moor_code moor_operation_open(struct moor_store *s, const char *resource_id,
@@ -49,10 +51,11 @@ moor_code moor_operation_open(struct moor_store *s, const char *resource_id,
     moor_code c = moor_db_key(resource_id, &key, err);
     if (c)
         return c;
-    return moor_db_one(
-        s, "SELECT " COLUMNS " FROM operations WHERE resource_key = $1 AND status = 0 LIMIT 1",
-        MOOR_VALS(moor_val_text(key.s)), cols, MOOR_COUNTOF(cols), arena, out, "operation on",
-        resource_id, err);
+    return moor_db_one(s,
+                       MOOR_QUERY("SELECT " COLUMNS
+                                  " FROM operations WHERE resource_key = $1 AND status = 0 LIMIT 1",
+                                  moor_val_text(key.s)),
+                       &shape, resource_id, arena, out, err);
 }
 
 moor_code moor_operation_end(struct moor_store *s, const char *resource_id, moor_op_status status,

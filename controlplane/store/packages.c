@@ -12,6 +12,8 @@ static const struct moor_col cols[] = {
     AT(MOOR_COL_TEXT, sha256),      AT(MOOR_COL_U64, size),  AT(MOOR_COL_BOOL, publisher_signature),
     AT(MOOR_COL_I64, published_ms),
 };
+static const struct moor_shape shape = { cols, MOOR_COUNTOF(cols), sizeof(struct moor_package),
+                                         "package" };
 #define COLUMNS "publisher, type, version, sha256, size, publisher_signature, published_ms"
 
 static moor_code find_named(struct moor_store *s, const struct moor_package *p,
@@ -20,10 +22,10 @@ static moor_code find_named(struct moor_store *s, const struct moor_package *p,
 {
     return moor_db_one(
         s,
-        "SELECT " COLUMNS " FROM packages WHERE lower(publisher) = lower($1)"
-        " AND lower(type) = lower($2) AND version = $3",
-        MOOR_VALS(moor_val_text(p->publisher), moor_val_text(p->type), moor_val_text(p->version)),
-        cols, MOOR_COUNTOF(cols), arena, out, "package", p->type, err);
+        MOOR_QUERY("SELECT " COLUMNS " FROM packages WHERE lower(publisher) = lower($1)"
+                   " AND lower(type) = lower($2) AND version = $3",
+                   moor_val_text(p->publisher), moor_val_text(p->type), moor_val_text(p->version)),
+        &shape, p->type, arena, out, err);
 }
 
 moor_code moor_package_add(struct moor_store *s, const struct moor_package *p,
@@ -37,7 +39,7 @@ moor_code moor_package_add(struct moor_store *s, const struct moor_package *p,
         return moor_fail(err, MOOR_E_EXISTS,
                          "%s.%s %s: published already with other content (sha256 %s)", p->publisher,
                          p->type, p->version, old.sha256);
-    moor_db_vals(cols, MOOR_COUNTOF(cols), p, vals);
+    moor_db_vals(&shape, p, vals);
     return moor_db_run(
         s,
         "INSERT INTO packages (" COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7)"
@@ -52,12 +54,12 @@ moor_code moor_package_list(struct moor_store *s, const char *publisher, const c
 {
     struct moor_db_array all = { NULL, 0 };
     moor_code c = moor_db_all(s,
-                              "SELECT " COLUMNS " FROM packages WHERE"
-                              " ($1 = '' OR lower(publisher) = lower($1))"
-                              " AND ($2 = '' OR lower(type) = lower($2))"
-                              " ORDER BY lower(publisher), lower(type), published_ms",
-                              MOOR_VALS(moor_val_text(publisher), moor_val_text(type)), cols,
-                              MOOR_COUNTOF(cols), sizeof(struct moor_package), arena, &all, err);
+                              MOOR_QUERY("SELECT " COLUMNS " FROM packages WHERE"
+                                         " ($1 = '' OR lower(publisher) = lower($1))"
+                                         " AND ($2 = '' OR lower(type) = lower($2))"
+                                         " ORDER BY lower(publisher), lower(type), published_ms",
+                                         moor_val_text(publisher), moor_val_text(type)),
+                              &shape, arena, &all, err);
     if (!c)
         *out = (struct moor_package_list){ all.items, all.count };
     return c;
@@ -66,7 +68,8 @@ moor_code moor_package_list(struct moor_store *s, const char *publisher, const c
 moor_code moor_package_by_sha256(struct moor_store *s, const char *sha256, struct moor_arena *arena,
                                  struct moor_package *out, struct moor_error *err)
 {
-    return moor_db_one(s, "SELECT " COLUMNS " FROM packages WHERE sha256 = $1 LIMIT 1",
-                       MOOR_VALS(moor_val_text(sha256)), cols, MOOR_COUNTOF(cols), arena, out,
-                       "package", sha256, err);
+    return moor_db_one(s,
+                       MOOR_QUERY("SELECT " COLUMNS " FROM packages WHERE sha256 = $1 LIMIT 1",
+                                  moor_val_text(sha256)),
+                       &shape, sha256, arena, out, err);
 }

@@ -22,6 +22,8 @@ static const struct moor_col cols[] = {
     AT(MOOR_COL_TEXT, updated_by),   AT(MOOR_COL_TEXT, updated_by_type),
     AT(MOOR_COL_U64, version),
 };
+static const struct moor_shape shape = { cols, MOOR_COUNTOF(cols), sizeof(struct moor_resource),
+                                         "resource" };
 #define COLUMNS                                                                                    \
     "id, type, subscription, grp, name, location, alias, tags, properties, envelope, created_ms,"  \
     " updated_ms, created_by, created_by_type, updated_by, updated_by_type, version"
@@ -33,9 +35,9 @@ moor_code moor_resource_get(struct moor_store *s, const char *id, struct moor_ar
     moor_code c = moor_db_key(id, &key, err);
     if (c)
         return c;
-    return moor_db_one(s, "SELECT " COLUMNS " FROM resources WHERE key = $1",
-                       MOOR_VALS(moor_val_text(key.s)), cols, MOOR_COUNTOF(cols), arena, out,
-                       "resource", id, err);
+    return moor_db_one(
+        s, MOOR_QUERY("SELECT " COLUMNS " FROM resources WHERE key = $1", moor_val_text(key.s)),
+        &shape, id, arena, out, err);
 }
 
 moor_code moor_resource_by_alias(struct moor_store *s, const char *type, const char *alias,
@@ -45,11 +47,11 @@ moor_code moor_resource_by_alias(struct moor_store *s, const char *type, const c
     if (!alias || !*alias)
         return moor_fail(err, MOOR_E_NOTFOUND, "%s: no name given", type);
     return moor_db_one(s,
-                       "SELECT " COLUMNS
-                       " FROM resources WHERE lower(type) = lower($1) AND alias = $2"
-                       " AND alias <> ''",
-                       MOOR_VALS(moor_val_text(type), moor_val_text(alias)), cols,
-                       MOOR_COUNTOF(cols), arena, out, type, alias, err);
+                       MOOR_QUERY("SELECT " COLUMNS
+                                  " FROM resources WHERE lower(type) = lower($1) AND alias = $2"
+                                  " AND alias <> ''",
+                                  moor_val_text(type), moor_val_text(alias)),
+                       &shape, alias, arena, out, err);
 }
 
 moor_code moor_resource_put(struct moor_store *s, const struct moor_resource *r,
@@ -67,7 +69,7 @@ moor_code moor_resource_put(struct moor_store *s, const struct moor_resource *r,
     moor_code c = moor_db_key(r->id, &key, err);
     if (c)
         return c;
-    moor_db_vals(cols, MOOR_COUNTOF(cols), r, vals);
+    moor_db_vals(&shape, r, vals);
     vals[MOOR_COUNTOF(cols) - 1] = moor_val_int(1);
     vals[MOOR_COUNTOF(cols)] = moor_val_text(key.s);
     return moor_db_run(s, sql, vals, MOOR_COUNTOF(vals), NULL, err);
@@ -154,7 +156,7 @@ static moor_code collect(struct moor_rows *rows, const struct moor_resource_filt
         moor_code c = moor_db_next(rows, &got, err);
         if (c || !got)
             return c;
-        c = moor_db_row(rows, 0, cols, MOOR_COUNTOF(cols), arena, &r, err);
+        c = moor_db_row(rows, 0, &shape, arena, &r, err);
         if (c)
             return c;
         if (!tag_matches(f, &r))
