@@ -284,7 +284,9 @@ def header_alone(tree):
     with tempfile.TemporaryDirectory() as rooms:
         for folder in {os.path.dirname(name) for name in tree.sources(".h", tests=False)}:
             os.symlink(tree.root / folder, pathlib.Path(rooms) / os.path.basename(folder))
-        search = [f"-I{p}" for p in (rooms, tree.root / "platform/include", tree.root / "tests")]
+        test_folders = {tree.root / os.path.dirname(name) for name in tree.sources(".h")
+                        if name.startswith("tests/")}
+        search = [f"-I{p}" for p in (rooms, tree.root / "platform/include", *test_folders)]
         yield from parallel(functools.partial(check, search), tree.sources(".h"))
 
 
