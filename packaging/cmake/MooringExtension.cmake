@@ -9,6 +9,7 @@ function(moor_extension_package full_name version)
     set(zip "${CMAKE_BINARY_DIR}/extensions/${full_name}__${version}.zip")
     set(copy "")
     set(sources "")
+    set(names ${ARG_FILES})
     foreach(file IN LISTS ARG_FILES)
         get_filename_component(dir "${stage}/${file}" DIRECTORY)
         list(APPEND copy COMMAND ${CMAKE_COMMAND} -E make_directory "${dir}"
@@ -19,13 +20,14 @@ function(moor_extension_package full_name version)
         list(APPEND copy COMMAND ${CMAKE_COMMAND} -E make_directory "${stage}/bin"
             COMMAND ${CMAKE_COMMAND} -E copy "$<TARGET_FILE:${ARG_PROGRAM}>" "${stage}/bin/${ARG_PROGRAM}")
         list(APPEND sources ${ARG_PROGRAM})
+        list(APPEND names "bin/${ARG_PROGRAM}")
     endif()
     add_custom_command(OUTPUT "${zip}"
         COMMAND ${CMAKE_COMMAND} -E rm -rf "${stage}" "${zip}"
         COMMAND ${CMAKE_COMMAND} -E make_directory "${CMAKE_BINARY_DIR}/extensions"
         ${copy}
-        COMMAND ${CMAKE_COMMAND} -E chdir "${stage}" ${CMAKE_COMMAND} -E tar cf "${zip}" --format=zip .
-        DEPENDS ${sources} VERBATIM)
+        COMMAND mooring-pack "${zip}" "${stage}" ${names}
+        DEPENDS ${sources} mooring-pack VERBATIM)
     string(REPLACE "." "_" target "package_${full_name}")
     add_custom_target(${target} ALL DEPENDS "${zip}")
 endfunction()
