@@ -49,6 +49,14 @@ class ControlPlane:
         argv = [program("mooring-controlplane"), verb, *rest, "--state", str(self.state)]
         return run(argv, self.env, **options)
 
+    def publish(self, package):
+        """Puts an extension package of this build ("Mooring.Samples.Hello", any version) or of a
+        path into the gallery."""
+        folder = pathlib.Path(program("mooring")).parent.parent / "extensions"
+        paths = [package] if "/" in str(package) else sorted(folder.glob(f"{package}__*.zip"))
+        assert paths, f"no package {package} in {folder}"
+        return self.cli("extension", "publish", paths[-1])
+
     @property
     def endpoint_file(self):
         return self.state / "endpoint"
