@@ -103,8 +103,18 @@ static void act_on_standing(struct moor_registration *r)
     moor_registration_end_wait(r);
 }
 
-void moor_registration_failed(struct moor_registration *r, const struct moor_error *err)
+/* What came from the service and breaks a rule is no input of this machine's administrator. */
+static struct moor_error as_answer(const struct moor_error *err)
 {
+    struct moor_error e = *err;
+    if (e.code == MOOR_E_BADINPUT)
+        e.code = MOOR_E_PROTOCOL;
+    return e;
+}
+
+void moor_registration_failed(struct moor_registration *r, const struct moor_error *failure)
+{
+    const struct moor_error why = as_answer(failure), *err = &why;
     moor_step step = r->busy;
     uint64_t now = plat_mono_ms();
     r->busy = MOOR_STEP_NONE;

@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """The identity role and a real control plane: certificate, heartbeat, tokens, the two sockets."""
+import concurrent.futures
 import json
 import multiprocessing
 import os
 import pathlib
 import stat
+import sys
 import time
 import uuid
 
 import pytest
 from harness.machine import CLOUD, Machine
-from harness.process import wait_for
+from harness.process import TREE, wait_for
+
+sys.path.insert(0, str(TREE / "tests/fakes"))
+import fault_proxy as fp  # noqa: E402
 
 GROUP = "rg-identity"
 
@@ -300,3 +305,104 @@ def test_kill_at_any_moment_of_connect_leaves_a_way_on(box, controlplane, unique
         assert box.admin("POST", "/disconnect", {}).status == 200
         (box.state / "agentconfig.json").unlink()
         wait_for(lambda: status(box)["errorCode"] == "", what="the role to notice")
+
+
+# Faults on the way
+
+
+@pytest.fixture
+def proxied(own_controlplane):
+    """A control plane whose every public address is that of a proxy with scripted faults."""
+    tls = own_controlplane.state / "tls"
+    port = int(own_controlplane.endpoint.rsplit(":", 1)[1])
+    with fp.FaultProxy(("127.0.0.1", port), (tls / "server.pem", tls / "server.key")) as proxy:
+        listen = own_controlplane.listen
+        own_controlplane.stop()
+        own_controlplane.start("--public-url", proxy.url)
+        own_controlplane.listen = listen
+        yield own_controlplane, proxy
+
+
+TOKEN, DISCOVERY, CERTIFICATE, BEAT = ("/oauth2/v2.0/token", "/his/discovery", "/certificate",
+                                       "/heartbeat")
+
+
+@pytest.mark.parametrize("call", [DISCOVERY, CERTIFICATE, TOKEN, BEAT])
+@pytest.mark.parametrize("fault,code", [
+    (fp.status(500), "transient"), (fp.status(404), "transient"), (fp.close(), "transient"),
+    (fp.garbage(), "unreadable answer"), (fp.cut(), "transient"),
+    (fp.service_error(503, "ServiceUnavailable", {"Retry-After": "1"}), "transient"),
+    (fp.service_error(429, "TooManyRequests", {"Retry-After": "1"}), "throttled")],
+    ids=lambda value: getattr(value, "name", value))
+def test_faults_are_named_and_overcome(workspace, proxied, unique, call, fault, code):
+    controlplane, proxy = proxied
+    box = Machine(workspace)
+    box.start("identity")
+    try:
+        register(box, controlplane)
+        vm_id, resource = begin(box, controlplane, unique)
+        proxy.fault(call, fault)
+        write_config(box, controlplane, vm_id, resource)
+        answer = box.admin("POST", "/connect/finish", {})
+        told = status(box)
+        if not (call == TOKEN and fault.name.startswith("status 404")):
+            assert answer.error_code == code, answer
+        assert told["errorCode"] and told["errorDetails"], told
+        proxy.clear()
+        assert box.admin("POST", "/connect/finish", {}).status == 200
+        assert status(box)["status"] == "Connected" and status(box)["errorCode"] == ""
+    finally:
+        box.stop()
+
+
+def test_lost_answers_do_no_harm(box, proxied, unique):
+    controlplane, proxy = proxied
+    register(box, controlplane)
+    vm_id, resource = begin(box, controlplane, unique)
+    for call in (CERTIFICATE, TOKEN, BEAT):
+        proxy.fault(call, fp.lose_reply(), times=1)
+    write_config(box, controlplane, vm_id, resource)
+    for _ in range(3):
+        box.admin("POST", "/connect/finish", {})
+    assert box.admin("POST", "/connect/finish", {}).status == 200
+    beats = [json.loads(body) for line, _, body in proxy.requests if BEAT in line]
+    assert beats[0]["sequence"] == beats[1]["sequence"] == 1
+    assert beats[0]["sentAt"] == beats[1]["sentAt"]
+
+
+def test_one_sign_in_serves_all_callers(box, proxied, unique):
+    controlplane, proxy = proxied
+    wire(box, controlplane, unique)
+    before = proxy.count(TOKEN)
+    proxy.fault(TOKEN, fp.delay(1), times=1)
+    with concurrent.futures.ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(lambda _: box.token_answer("https://one.example.com"), range(20)))
+    assert {answer.status for answer in answers} == {200}
+    assert len({answer.json["access_token"] for answer in answers}) == 1
+    assert proxy.count(TOKEN) == before + 1
+
+
+def test_key_can_be_sent_again_after_a_failure_that_may_pass(box, proxied, unique):
+    controlplane, proxy = proxied
+    wire(box, controlplane, unique)
+    proxy.fault(TOKEN, fp.status(503), times=1)
+    path = "/metadata/identity/oauth2/token?api-version=2020-06-01&resource=https://a.example.com"
+    realm = pathlib.Path(box.himds_get(path).headers["WWW-Authenticate"].split("=")[1])
+    headers = {"Metadata": "true", "Authorization": f"Basic {realm.read_text()}"}
+    assert box.himds_get(path, headers).status == 503
+    assert box.himds_get(path, headers).status == 200
+    assert not realm.exists()
+
+
+def test_token_goes_to_the_registered_cloud_only(box, proxied, unique):
+    controlplane, proxy = proxied
+    register(box, controlplane)
+    vm_id, resource = begin(box, controlplane, unique)
+    elsewhere = {"hisEndpoint": "https://evil.example.net/his", "gasEndpoint": proxy.url,
+                 "notificationEndpoint": proxy.url, "ingestionEndpoint": proxy.url,
+                 "serverTime": "2026-11-22T17:19:30Z"}
+    proxy.fault(DISCOVERY, fp.status(200, elsewhere))
+    write_config(box, controlplane, vm_id, resource)
+    answer = box.admin("POST", "/connect/finish", {})
+    assert answer.status == 403 and "evil.example.net" in answer.json["error"]["message"]
+    assert proxy.count(CERTIFICATE) == 0
