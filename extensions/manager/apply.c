@@ -29,10 +29,25 @@ static void begin(struct moor_manager *m, const struct moor_item *i, const struc
     m->busy = true;
     m->step = *step;
     (void)snprintf(m->busy_name, sizeof(m->busy_name), "%s", i->name);
+    (void)snprintf(m->busy_goal, sizeof(m->busy_goal), "%s", i->goal);
 }
 
-static void advance(struct moor_item *i, const struct moor_step *step)
+/* The failure of a step that was done for an earlier wish says nothing about the present one. */
+void moor_manager_fail_step(struct moor_manager *m, struct moor_item *i, const char *error_code,
+                            int64_t code, const char *message)
 {
+    if (strcmp(m->busy_goal, i->goal) == 0) {
+        moor_manager_fail_item(i, error_code, code, message);
+        return;
+    }
+    moor_log(MOOR_LOG_WARNING, "step.superseded", "name", i->name, "error_code", error_code,
+             "error", message, NULL);
+}
+
+static void advance(struct moor_manager *m, struct moor_item *i, const struct moor_step *step)
+{
+    if (step->next != MOOR_PHASE_ENABLED)
+        moor_manager_unwatch(m, i); /* its folder may go */
     i->phase = step->next;
     if (step->next == MOOR_PHASE_ABSENT || step->next == MOOR_PHASE_UNINSTALLED) {
         i->version[0] = 0;
@@ -51,17 +66,30 @@ static void remove_folder(void *ctx)
     (void)c; /* kept in err */
 }
 
+/* The version that an update began with is the item's again. */
+static void revert(struct moor_item *i)
+{
+    char *newer = i->version;
+    i->version = i->old_version;
+    i->old_version = newer;
+    i->old_version[0] = 0;
+    i->settings_seq = -1;
+    i->enabled_seq = -1;
+}
+
 static void on_removed(void *ctx, bool cancelled)
 {
     struct removal *r = ctx;
     struct moor_manager *m = r->m;
     struct moor_item *i = moor_manager_busy_item(m);
     if (i && !cancelled && r->err.code == MOOR_OK) {
+        if (m->step.action == MOOR_ACT_REVERT)
+            revert(i);
         if (m->step.old)
             i->old_version[0] = 0;
-        advance(i, &m->step);
+        advance(m, i, &m->step);
     } else if (i && !cancelled) {
-        moor_manager_fail_item(i, "InternalError", 0, r->err.msg);
+        moor_manager_fail_step(m, i, "InternalError", 0, r->err.msg);
     }
     free(r->folder);
     free(r);
@@ -103,12 +131,12 @@ static void describe(struct moor_buf *b, const struct moor_manager *m,
 static void command_succeeded(struct moor_manager *m, struct moor_item *i)
 {
     if (m->step.verb == MOOR_VERB_ENABLE) {
-        i->enabled_seq = i->seq;
+        i->enabled_seq = i->settings_seq; /* seq may have gone up meanwhile */
         i->enabled_here = true;
         if (i->outcome == MOOR_OUTCOME_GOING_ON && i->waiting_since_ms == 0)
             i->waiting_since_ms = plat_utc_ms();
     }
-    advance(i, &m->step);
+    advance(m, i, &m->step);
 }
 
 static void command_failed(struct moor_manager *m, struct moor_item *i,
@@ -127,10 +155,10 @@ static void command_failed(struct moor_manager *m, struct moor_item *i,
     if (m->step.may_fail) {
         moor_log(MOOR_LOG_WARNING, "handler.failed", "name", i->name, "verb",
                  moor_handler_verb_name(m->step.verb), "result", moor_buf_cstr(&text), NULL);
-        advance(i, &m->step);
+        advance(m, i, &m->step);
         return;
     }
-    moor_manager_fail_item(i, r->timed_out ? "HandlerTimeout" : "HandlerCommandFailed", r->code,
+    moor_manager_fail_step(m, i, r->timed_out ? "HandlerTimeout" : "HandlerCommandFailed", r->code,
                            moor_buf_cstr(&text));
 }
 
@@ -212,6 +240,7 @@ static moor_code carry_out(struct moor_manager *m, struct moor_item *i,
         *waits = true;
         return start_command(m, i, step, err);
     case MOOR_ACT_REMOVE:
+    case MOOR_ACT_REVERT:
         *waits = true;
         return start_removal(m, i, step->old, err) ? MOOR_OK : MOOR_E_IO;
     case MOOR_ACT_SETTINGS:
@@ -225,7 +254,7 @@ static moor_code carry_out(struct moor_manager *m, struct moor_item *i,
         break;
     }
     if (c == MOOR_OK)
-        advance(i, step);
+        advance(m, i, step);
     return c;
 }
 

@@ -34,6 +34,8 @@ struct moor_fetch_op {
     struct moor_http_transport *transport;
     struct moor_http_call *call;
     bool on_pool;
+    bool resumed; /* the file began as what an earlier try left */
+    bool refused; /* the package itself is at fault */
     struct moor_error err;
 };
 
@@ -89,7 +91,7 @@ static void end_failed(struct moor_manager *m, struct moor_fetch_op *op)
     static const struct moor_retry_policy policy = { 5000, 300000, 20 };
     struct moor_item *i = moor_manager_busy_item(m);
     const char *code = *op->err.service_code ? op->err.service_code : "PackageDownloadFailed";
-    bool again = moor_error_retry(&op->err) != MOOR_RETRY_NEVER;
+    bool again = !op->refused && moor_error_retry(&op->err) != MOOR_RETRY_NEVER;
     if (i && again) {
         moor_log_error(MOOR_LOG_WARNING, "package.retry", &op->err, "name", i->name, NULL);
         moor_item_settle(i, MOOR_OUTCOME_GOING_ON, "PackageDownloadFailed", 0, op->err.msg);
@@ -97,7 +99,7 @@ static void end_failed(struct moor_manager *m, struct moor_fetch_op *op)
                           moor_retry_delay_ms(&policy, &op->err, m->fetch_failures++,
                                               plat_random_below(UINT32_MAX)));
     } else if (i) {
-        moor_manager_fail_item(i, code, 0, op->err.msg);
+        moor_manager_fail_step(m, i, code, 0, op->err.msg);
     }
 }
 
@@ -115,6 +117,7 @@ static void end_unpacked(struct moor_manager *m, const struct moor_fetch_op *op)
         return;
     if (moor_item_set(&i->version, op->version, NULL) != MOOR_OK)
         return;
+    moor_manager_unwatch(m, i);
     i->phase = next;
     i->settings_seq = -1;
     i->enabled_seq = -1;
@@ -167,7 +170,8 @@ static void verify_and_unpack(void *ctx)
         c = moor_package_unpack(&op->file, op->target, &claim, &op->err);
     }
     plat_file_drop(&op->file);
-    bool keep = c != MOOR_OK && moor_error_retry(&op->err) != MOOR_RETRY_NEVER;
+    op->refused = c != MOOR_OK && *op->err.service_code;
+    bool keep = c != MOOR_OK && !op->refused && moor_error_retry(&op->err) != MOOR_RETRY_NEVER;
     if (!keep) {
         moor_code ignored = plat_remove(op->path, NULL);
         (void)ignored;
@@ -184,9 +188,12 @@ static void on_unpacked(void *ctx, bool cancelled)
         moor_code c = moor_fail(&op->err, MOOR_E_CANCELED, "package: shutting down");
         (void)c;
     }
-    bool corrupt = strcmp(op->err.service_code, "PackageCorrupt") == 0;
-    if (op->m && corrupt && op->uri + 1 < op->uris.count) {
-        op->uri++;
+    bool corrupt = op->refused && strcmp(op->err.service_code, "PackageCorrupt") == 0;
+    if (op->m && corrupt && (op->resumed || op->uri + 1 < op->uris.count)) {
+        /* What was on the disk may have been at fault: the same place once more, from its start. */
+        if (!op->resumed)
+            op->uri++;
+        op->resumed = false;
         next_uri(op);
         return;
     }
@@ -250,6 +257,7 @@ static moor_code send(struct moor_fetch_op *op, struct moor_error *err)
     moor_code c = open_partial(op, &offset, err);
     if (c != MOOR_OK)
         return c;
+    op->resumed = op->resumed || offset > 0;
     op->transport = moor_link_for(op->m->link, uri, &token);
     if (!op->transport)
         return moor_fail(err, MOOR_E_TRANSIENT, "package: this machine is not connected");
@@ -284,6 +292,7 @@ static void nothing(void *ctx)
 static void next_uri(struct moor_fetch_op *op)
 {
     memset(&op->err, 0, sizeof(op->err));
+    op->refused = false;
     if (send(op, &op->err) == MOOR_OK)
         return;
     /* Not from within the caller's stack: the step would end before it began. */

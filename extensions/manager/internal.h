@@ -37,11 +37,13 @@ struct moor_manager {
     /* The step under way: at most one. The item is named, since it may go meanwhile. */
     bool busy, closing;
     char busy_name[260];
+    char busy_goal[65]; /* what it was asked for when the step began */
     struct moor_step step;
     struct moor_command *command;
     struct moor_fetch_op *fetch;
     unsigned fetch_failures;
 
+    bool policy_unreadable; /* then nothing is allowed */
     struct moor_denial denials[MOOR_DENIALS_MAX];
     size_t denial_count;
     char reported_hash[65];
@@ -71,6 +73,11 @@ MOOR_NODISCARD moor_code moor_manager_take_desired(struct moor_manager *m, struc
                                                    bool keep, struct moor_error *err);
 void moor_manager_fail_item(struct moor_item *i, const char *error_code, int64_t code,
                             const char *message); /* settles and logs */
+
+/* Of the step under way; only logged when the item has another goal by now. */
+void moor_manager_fail_step(struct moor_manager *m, struct moor_item *i, const char *error_code,
+                            int64_t code, const char *message);
+void moor_manager_unwatch(struct moor_manager *m, struct moor_item *i); /* its status folder */
 
 /* apply.c: carries a step out or begins to; true when it is done already. */
 bool moor_apply(struct moor_manager *m, struct moor_item *i,

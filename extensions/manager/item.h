@@ -19,6 +19,7 @@
 #include "contract/manifest.h"
 #include "platform/process.h"
 
+#define MOOR_ITEMS_FILE       "manager/state.json" /* below GUESTCONFIG */
 #define MOOR_ITEMS_MAX        128
 #define MOOR_ITEM_MESSAGE_MAX 4096
 
@@ -68,6 +69,7 @@ struct moor_item {
     int64_t waiting_since_ms; /* for a final status; 0 = not waiting */
     /* Of this manager process only, not kept: */
     bool enabled_here;      /* enable has run since the manager started */
+    bool listed;            /* the service's document names it */
     unsigned killed;        /* times in a row its command was ended by somebody's signal */
     uint64_t half_since_ms; /* monotonic: since when its status file cannot be parsed; 0 = it can */
     uint64_t not_before_ms; /* monotonic: its next step is not due earlier */

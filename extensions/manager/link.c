@@ -48,6 +48,13 @@ static moor_code on_desired(void *ctx, struct moor_span text, struct moor_error 
     return moor_manager_take_desired(l->m, text, true, err);
 }
 
+static bool wants_certificate(void *ctx)
+{
+    struct moor_link *l = ctx;
+    const char *known = l->m->desired.settings_thumbprint;
+    return !known || strcmp(known, l->m->key.thumbprint) != 0;
+}
+
 /* The identity role draws it; heartbeats and reports carry the same. */
 static void read_boot_id(struct moor_buf *out)
 {
@@ -135,6 +142,7 @@ static moor_code make_sync(struct moor_link *l, struct moor_error *err)
         .revision = m->desired.revision ? m->desired.revision : "",
         .settings_cert = moor_buf_view(&m->key.der),
         .on_desired = on_desired,
+        .wants_certificate = wants_certificate,
         .make_report = make_report,
         .on_reported = on_reported,
         .ctx = l,
@@ -177,6 +185,8 @@ static void forget_desired(struct moor_manager *m)
     moor_arena_drop(&m->desired_arena);
     m->desired = (struct moor_desired){ 0 };
     m->reported_hash[0] = 0;
+    for (size_t n = 0; n < m->items.count; n++)
+        m->items.list[n]->listed = false;
 }
 
 void moor_link_refresh(struct moor_manager *m)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "contract/names.h"
 #include "manager/folder.h"
 #include "manager/internal.h"
 #include "manager/package.h"
@@ -122,14 +123,26 @@ static void deny(struct moor_manager *m, const struct moor_desired_extension *go
 }
 
 /* Local policy cannot be read: nothing is allowed. */
-static void load_policy(struct moor_settings *out, struct moor_arena *arena)
+static void load_policy(struct moor_manager *m, struct moor_settings *out, struct moor_arena *arena)
 {
     struct moor_error err = MOOR_ERROR_INIT;
-    if (moor_settings_load(out, arena, &err) == MOOR_OK)
+    m->policy_unreadable = moor_settings_load(out, arena, &err) != MOOR_OK;
+    if (!m->policy_unreadable)
         return;
     moor_log_error(MOOR_LOG_ERROR, "policy.unreadable", &err, NULL);
     *out = (struct moor_settings){ .extensions_enabled = false,
                                    .signature_required = MOOR_SIGNATURE_PUBLISHER };
+}
+
+static bool allowed(const struct moor_manager *m, const struct moor_settings *settings,
+                    const struct moor_desired_extension *goal, struct moor_policy_denial *out)
+{
+    if (moor_policy_allows(settings, goal, out))
+        return true;
+    if (m->policy_unreadable)
+        *out =
+            (struct moor_policy_denial){ "localconfig.json", "its local settings cannot be read" };
+    return false;
 }
 
 /* false: the item waits or has failed, and nothing is to be done for it. */
@@ -144,12 +157,14 @@ static bool may_go_on(struct moor_manager *m, struct moor_item *i,
         moor_manager_fail_item(i, code, 0, reason);
         return false;
     }
-    if (!moor_policy_allows(settings, goal, &denial)) {
-        deny(m, goal, &denial);
-        if (i->outcome == MOOR_OUTCOME_GOING_ON)
+    if (!allowed(m, settings, goal, &denial)) {
+        /* What is here already stays as it is, and is no failure. */
+        if (i->outcome == MOOR_OUTCOME_GOING_ON) {
+            deny(m, goal, &denial);
             moor_manager_fail_item(i, "PolicyDenied", 0,
                                    m->denial_count ? m->denials[m->denial_count - 1].message
                                                    : denial.why);
+        }
         return false;
     }
     moor_item_outcome stands = moor_plan_dependencies(&m->items, goal, &name);
@@ -189,6 +204,8 @@ static bool act_once(struct moor_manager *m, const struct moor_settings *setting
             continue;
         if (may_go_on(m, i, goal, settings) && moor_apply(m, i, goal, &step))
             return true;
+        if (i->outcome == MOOR_OUTCOME_FAILED)
+            return true; /* others may depend on it */
     }
     return false;
 }
@@ -204,18 +221,25 @@ static void settle_all(struct moor_manager *m)
 /* A denial that local policy no longer makes is taken back. */
 static void forget_denials(struct moor_manager *m, const struct moor_settings *settings)
 {
-    struct moor_policy_denial ignored;
+    struct moor_policy_denial why;
     m->denial_count = 0;
     for (size_t n = 0; n < m->items.count; n++) {
         struct moor_item *i = m->items.list[n];
         const struct moor_desired_extension *goal = moor_manager_goal(m, i->name);
         if (strcmp(i->error_code, "PolicyDenied") != 0 || !goal || goal->bad)
             continue;
-        if (moor_policy_allows(settings, goal, &ignored))
+        if (allowed(m, settings, goal, &why))
             moor_item_settle(i, MOOR_OUTCOME_GOING_ON, "", 0, "");
         else
-            deny(m, goal, &ignored);
+            deny(m, goal, &why);
     }
+}
+
+void moor_manager_unwatch(struct moor_manager *m, struct moor_item *i)
+{
+    if (i->status_watch)
+        plat_watch_remove(m->watch, i->status_watch);
+    i->status_watch = 0;
 }
 
 static void watch_statuses(struct moor_manager *m)
@@ -257,7 +281,7 @@ void moor_manager_kick(struct moor_manager *m)
 {
     MOOR_AUTO(moor_arena) arena = MOOR_ARENA(256 * 1024);
     struct moor_settings settings;
-    load_policy(&settings, &arena);
+    load_policy(m, &settings, &arena);
     forget_denials(m, &settings);
     moor_apply_adopt(m);
     settle_all(m);
@@ -266,23 +290,39 @@ void moor_manager_kick(struct moor_manager *m)
             return;
     }
     if (!m->busy) {
+        watch_statuses(m); /* before they are read: nothing is missed between */
         settle_all(m);
         forget_items(m);
-        watch_statuses(m);
         if (!moor_manager_save(m))
             return;
     }
     report_changes(m);
 }
 
+/* Whether a report can speak of it. */
+static bool can_be_named(const struct moor_desired_extension *goal)
+{
+    struct moor_error why = MOOR_ERROR_INIT;
+    if (!goal->bad)
+        return true;
+    if (moor_handler_check_part("name", goal->name, &why) == MOOR_OK && strlen(goal->name) <= 64 &&
+        moor_handler_check_part("publisher", goal->publisher, &why) == MOOR_OK &&
+        moor_handler_check_part("type", goal->type, &why) == MOOR_OK)
+        return true;
+    moor_log(MOOR_LOG_ERROR, "desired.item-refused", "reason", goal->bad, NULL);
+    return false;
+}
+
 static moor_code take_goals(struct moor_manager *m, struct moor_error *err)
 {
+    for (size_t n = 0; n < m->items.count; n++)
+        m->items.list[n]->listed = false;
     for (size_t n = 0; n < m->desired.extension_count; n++) {
         const struct moor_desired_extension *goal = &m->desired.extensions[n];
         struct moor_item *i = moor_items_find(&m->items, goal->name);
         bool changed = false;
         moor_code c = MOOR_OK;
-        if (!i && !goal->bad) {
+        if (!i && can_be_named(goal)) {
             MOOR_AUTOPTR(moor_item) fresh = NULL;
             c = moor_item_new(goal->name, goal->publisher, goal->type, &fresh, err);
             if (c == MOOR_OK)
@@ -294,9 +334,12 @@ static moor_code take_goals(struct moor_manager *m, struct moor_error *err)
             c = moor_plan_take_goal(i, goal, &changed, err);
         if (c != MOOR_OK)
             return c;
-        if (i && goal->bad && changed)
+        if (!i)
+            continue;
+        i->listed = true;
+        if (goal->bad && changed)
             moor_manager_fail_item(i, "ItemInvalid", 0, goal->bad);
-        if (changed && i)
+        if (changed)
             i->not_before_ms = 0; /* what was waited for may have changed */
     }
     return MOOR_OK;
@@ -374,7 +417,7 @@ static moor_code make_paths(struct moor_manager *m, struct moor_error *err)
     if (c == MOOR_OK)
         c = plat_make_dirs(plat_dir_path(PLAT_DIR_STATE), PLAT_WORLD_READ, err);
     if (c == MOOR_OK)
-        c = plat_path(PLAT_DIR_GUESTCONFIG, &m->items_path, err, "manager/state.json");
+        c = plat_path(PLAT_DIR_GUESTCONFIG, &m->items_path, err, MOOR_ITEMS_FILE);
     if (c == MOOR_OK)
         c = plat_path(PLAT_DIR_GUESTCONFIG, &m->desired_path, err, "manager/desired.json");
     return c;

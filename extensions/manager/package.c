@@ -99,6 +99,26 @@ static moor_code check_sizes(const struct moor_zip_entry *e, uint64_t *unpacked,
     return MOOR_OK;
 }
 
+/* A file must not be a folder of another entry's. names is sorted. */
+static moor_code check_parents(const char *const *names, size_t count, struct moor_error *err)
+{
+    char parent[1025];
+    const char *key = parent;
+    for (size_t i = 0; i < count; i++) {
+        size_t n = strlen(names[i]);
+        memcpy(parent, names[i], n + 1);
+        while (n-- > 0) {
+            if (parent[n] != '/')
+                continue;
+            parent[n] = 0;
+            if (bsearch(&key, names, count, sizeof(*names), by_name))
+                return moor_fail(err, MOOR_E_BADINPUT, "package: %s: is a file and a folder",
+                                 parent);
+        }
+    }
+    return MOOR_OK;
+}
+
 /* The whole directory is judged before the first byte is written. */
 static moor_code check_entries(struct moor_zip *zip, const char **names, struct moor_error *err)
 {
@@ -123,7 +143,9 @@ static moor_code check_entries(struct moor_zip *zip, const char **names, struct 
         if (moor_strcasecmp(names[i - 1], names[i]) == 0)
             return moor_fail(err, MOOR_E_BADINPUT, "package: %s: stands twice", names[i]);
     }
-    return MOOR_OK;
+    if (packed > moor_zip_size(zip))
+        return moor_fail(err, MOOR_E_BADINPUT, "package: its entries overlap");
+    return check_parents(names, count, err);
 }
 
 static moor_code check_archive(struct moor_zip *zip, struct moor_error *err)

@@ -66,6 +66,14 @@ static void plan_enabled(const struct moor_item *i, const struct moor_desired_ex
                 (struct moor_step){ MOOR_ACT_FETCH, 0, false, false, MOOR_PHASE_UPDATE_UNPACKED };
         return;
     }
+    /* A third version is wanted, or the old one again: an update that is not through is undone,
+     * so that a version that cannot be updated to does not stand in the way of its mending. */
+    if (is_update(i->phase) && other_version && i->phase != MOOR_PHASE_UPDATE_DONE) {
+        moor_item_phase back =
+            i->phase == MOOR_PHASE_UPDATE_UNPACKED ? MOOR_PHASE_ENABLED : MOOR_PHASE_INSTALLED;
+        *out = (struct moor_step){ MOOR_ACT_REVERT, 0, false, false, back };
+        return;
+    }
     if (i->phase == MOOR_PHASE_UPDATE_DONE && !facts->update_installs)
         out->next = MOOR_PHASE_INSTALLED;
     if (out->action == MOOR_ACT_RUN && settings_missing(i)) {
@@ -138,6 +146,7 @@ moor_code moor_plan_take_goal(struct moor_item *i, const struct moor_desired_ext
         i->seq++;
     i->service_seq = goal->settings_seq_no;
     i->waiting_since_ms = 0;
+    i->status[0] = 0; /* it answered what was asked before */
     moor_item_settle(i, MOOR_OUTCOME_GOING_ON, "", 0, "");
     return MOOR_OK;
 }

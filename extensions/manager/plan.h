@@ -18,7 +18,8 @@ typedef enum moor_action {
     MOOR_ACT_SETTINGS, /* write <seq>.settings and HandlerEnvironment.json */
     MOOR_ACT_RUN,      /* a handler command */
     MOOR_ACT_COPY,     /* mrseq and statuses from the old version's folder */
-    MOOR_ACT_REMOVE,   /* the folder of folder_version */
+    MOOR_ACT_REMOVE,   /* the folder of the item's version */
+    MOOR_ACT_REVERT,   /* the same during an update, whose old version is the item's again */
     MOOR_ACT_ADVANCE   /* only the phase changes */
 } moor_action;
 

@@ -5,9 +5,13 @@
 #include "base/timefmt.h"
 
 #include <inttypes.h>
+#include <stdint.h>
 #include <string.h>
 
 #define CONTENT_MAX ((size_t)900 * 1024) /* leaves room for the envelope in 1 MiB */
+
+/* Handlers' statuses longer than this are left out, the first limit with which all else fits. */
+static const size_t status_limits[] = { SIZE_MAX, 16 * 1024, 4 * 1024, 0 };
 
 static const char *const running_states[MOOR_VERB_COUNT_] = {
     [MOOR_VERB_INSTALL] = "installing",     [MOOR_VERB_UPDATE] = "updating",
@@ -52,7 +56,23 @@ static void add_str(struct moor_buf *b, const char *name, const char *value)
     moor_buf_json_str(b, moor_span_str(value));
 }
 
-static void add_item(struct moor_buf *b, const struct moor_item *i)
+/* Nobody asked this control plane for it: it is known by its handler's name. */
+static void add_unmanaged(struct moor_buf *b, const struct moor_item *i)
+{
+    moor_buf_str(b, "{\"name\":");
+    MOOR_AUTO(moor_buf) name = MOOR_BUF(512);
+    moor_buf_fmt(&name, "%s.%s", i->publisher, i->type);
+    moor_buf_json_str(b, moor_buf_view(&name));
+    add_str(b, "publisher", i->publisher);
+    add_str(b, "type", i->type);
+    add_str(b, "version", i->version);
+    moor_buf_str(b, ",\"settingsSeqNo\":0,\"state\":\"unmanaged\"");
+    add_str(b, "provisioningState", moor_report_provisioning(i));
+    add_str(b, "message", i->message);
+    moor_buf_char(b, '}');
+}
+
+static void add_item(struct moor_buf *b, const struct moor_item *i, size_t status_max)
 {
     bool installed = i->phase != MOOR_PHASE_ABSENT && i->phase != MOOR_PHASE_UNINSTALLED;
     moor_buf_str(b, "{\"name\":");
@@ -65,7 +85,7 @@ static void add_item(struct moor_buf *b, const struct moor_item *i)
     add_str(b, "provisioningState", moor_report_provisioning(i));
     add_str(b, "errorCode", i->error_code);
     add_str(b, "message", i->message);
-    if (*i->status)
+    if (*i->status && strlen(i->status) <= status_max)
         moor_buf_fmt(b, ",\"status\":%s", i->status);
     moor_buf_char(b, '}');
 }
@@ -82,14 +102,22 @@ static void add_denial(struct moor_buf *b, const struct moor_denial *d)
     moor_buf_char(b, '}');
 }
 
+static bool is_unmanaged(const struct moor_item *i)
+{
+    return !i->listed && i->phase != MOOR_PHASE_ABSENT && i->phase != MOOR_PHASE_UNINSTALLED;
+}
+
 static void add_content(struct moor_buf *b, const struct moor_items *items,
-                        const struct moor_denial *denials, size_t denial_count)
+                        const struct moor_denial *denials, size_t denial_count, size_t status_max)
 {
     moor_buf_str(b, "\"extensions\":[");
     for (size_t n = 0; n < items->count; n++) {
         if (n > 0)
             moor_buf_char(b, ',');
-        add_item(b, items->list[n]);
+        if (is_unmanaged(items->list[n]))
+            add_unmanaged(b, items->list[n]);
+        else
+            add_item(b, items->list[n], status_max);
     }
     moor_buf_str(b, "],\"runCommands\":[],\"configurationAssignments\":[],\"denials\":[");
     for (size_t n = 0; n < denial_count; n++) {
@@ -100,12 +128,24 @@ static void add_content(struct moor_buf *b, const struct moor_items *items,
     moor_buf_char(b, ']');
 }
 
+static moor_code make_content(struct moor_buf *b, const struct moor_items *items,
+                              const struct moor_denial *denials, size_t denial_count,
+                              struct moor_error *err)
+{
+    moor_code c = MOOR_E_NOMEM;
+    for (size_t n = 0; n < MOOR_COUNTOF(status_limits) && c != MOOR_OK; n++) {
+        moor_buf_reset(b);
+        add_content(b, items, denials, denial_count, status_limits[n]);
+        c = moor_buf_ok(b, "report", err);
+    }
+    return c;
+}
+
 moor_code moor_report_hash(const struct moor_items *items, const struct moor_denial *denials,
                            size_t denial_count, char out[65], struct moor_error *err)
 {
     MOOR_AUTO(moor_buf) b = MOOR_BUF(CONTENT_MAX);
-    add_content(&b, items, denials, denial_count);
-    moor_code c = moor_buf_ok(&b, "report", err);
+    moor_code c = make_content(&b, items, denials, denial_count, err);
     if (c == MOOR_OK)
         moor_sha256_hex(moor_buf_view(&b), out);
     return c;
@@ -122,6 +162,9 @@ void moor_buf_report(struct moor_buf *b, const struct moor_report *r)
     moor_buf_str(b, "\",\"full\":true");
     add_str(b, "reportHash", r->hash);
     moor_buf_char(b, ',');
-    add_content(b, r->items, r->denials, r->denial_count);
+    MOOR_AUTO(moor_buf) content = MOOR_BUF(CONTENT_MAX);
+    if (make_content(&content, r->items, r->denials, r->denial_count, NULL) != MOOR_OK)
+        moor_buf_reset(&content); /* not here: moor_report_hash() of the same succeeded */
+    moor_buf_span(b, moor_buf_view(&content));
     moor_buf_char(b, '}');
 }

@@ -10,6 +10,7 @@
 #define STALE_MS          ((int64_t)10 * 60 * 1000)
 #define HALF_READ_MS      10000 /* a file that is being written gets whole within this time */
 #define HALF_READ_LOOK_MS 2000
+#define OTHER_ANSWER_MS   ((int64_t)60 * 1000)
 #define STATUS_ARENA_MAX  (5 * (size_t)MOOR_STATUS_MAX)
 
 static bool update(struct moor_item *i, moor_item_outcome outcome, const char *error_code,
@@ -53,10 +54,33 @@ static bool on_malformed(struct moor_manager *m, struct moor_item *i, const stru
     return update(i, MOOR_OUTCOME_FAILED, "HandlerStatusMalformed", 1012, err->msg, "");
 }
 
-static bool settle_from(struct moor_item *i, const struct moor_handler_status *s)
+/* Many handlers write a final status of disable and update into the file of the same number. It
+ * does not answer enable, whose own may be on its way. One that never comes is no reason to wait
+ * for ever: a handler that did this number's work before has nothing to add. */
+static bool answers_other(struct moor_manager *m, const struct moor_item *i,
+                          const struct moor_handler_status *s)
+{
+    static const moor_handler_verb others[] = { MOOR_VERB_INSTALL, MOOR_VERB_UPDATE,
+                                                MOOR_VERB_DISABLE, MOOR_VERB_UNINSTALL };
+    int64_t waited = plat_utc_ms() - i->waiting_since_ms;
+    if (i->outcome != MOOR_OUTCOME_GOING_ON || waited < 0 || waited >= OTHER_ANSWER_MS)
+        return false;
+    for (size_t n = 0; n < MOOR_COUNTOF(others); n++) {
+        if (moor_strcasecmp(s->operation, moor_handler_verb_name(others[n])) == 0) {
+            moor_manager_later(m, (uint64_t)(OTHER_ANSWER_MS - waited));
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool settle_from(struct moor_manager *m, struct moor_item *i,
+                        const struct moor_handler_status *s)
 {
     if (s->state == MOOR_STATUS_NONE || s->state == MOOR_STATUS_TRANSITIONING)
         return still_waiting(i, s->message, s->json);
+    if (answers_other(m, i, s))
+        return still_waiting(i, s->message, "");
     i->waiting_since_ms = 0;
     if (s->state == MOOR_STATUS_ERROR)
         return update(i, MOOR_OUTCOME_FAILED, "HandlerCommandFailed", s->code, s->message, s->json);
@@ -84,7 +108,7 @@ bool moor_settle(struct moor_manager *m, struct moor_item *i,
         return on_malformed(m, i, &err);
     i->half_since_ms = 0;
     if (c == MOOR_OK)
-        return settle_from(i, &s);
+        return settle_from(m, i, &s);
     bool has_settings = goal && (goal->public_settings || goal->protected_settings);
     if (c == MOOR_E_NOTFOUND && has_settings)
         return still_waiting(i, "the handler has not reported yet", "");

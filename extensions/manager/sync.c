@@ -114,6 +114,8 @@ static moor_code on_desired(struct moor_sync *s, const struct moor_http_response
         return c;
     keep(s->have, moor_buf_cstr(&revision));
     keep(s->hinted, s->have);
+    if (s->o.wants_certificate(s->o.ctx))
+        s->wanted[JOB_CERTIFICATE] = true;
     return MOOR_OK;
 }
 

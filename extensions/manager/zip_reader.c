@@ -112,6 +112,11 @@ size_t moor_zip_count(const struct moor_zip *z)
     return n > 0 ? (size_t)n : 0;
 }
 
+uint64_t moor_zip_size(const struct moor_zip *z)
+{
+    return z->size;
+}
+
 moor_code moor_zip_entry(struct moor_zip *z, size_t index, struct moor_zip_entry *out,
                          struct moor_error *err)
 {

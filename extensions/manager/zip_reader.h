@@ -30,6 +30,7 @@ struct moor_zip_entry {
     bool is_file, is_dir; /* neither: a link, a device, or encrypted */
 };
 size_t moor_zip_count(const struct moor_zip *z);
+uint64_t moor_zip_size(const struct moor_zip *z); /* of the file, in bytes */
 MOOR_NODISCARD moor_code moor_zip_entry(struct moor_zip *z, size_t index,
                                         struct moor_zip_entry *out, struct moor_error *err);
 

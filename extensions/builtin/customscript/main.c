@@ -49,7 +49,11 @@ static int install(const struct customscript_place *p, char *const *env)
 {
     struct moor_error err = MOOR_ERROR_INIT;
     (void)env;
-    moor_code c = plat_make_dirs(p->data, PLAT_OWNER_ONLY, &err);
+    /* A folder that never took on a request: what lies here is of an installation that went
+     * without `uninstall`, whose numbers mean nothing now. */
+    moor_code c = customscript_last_seq(p) < 0 ? plat_remove_tree(p->data, &err) : MOOR_OK;
+    if (c == MOOR_OK)
+        c = plat_make_dirs(p->data, PLAT_OWNER_ONLY, &err);
     return c == MOOR_OK ? CUSTOMSCRIPT_EXIT_OK : failed(&err, CUSTOMSCRIPT_EXIT_FAILED);
 }
 
