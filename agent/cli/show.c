@@ -10,6 +10,8 @@
 #include "core/cloud.h"
 #include "core/settings.h"
 #include "core/version.h"
+#include "manager/item.h"
+#include "manager/report.h"
 #include "platform/dirs.h"
 #include "platform/host.h"
 
@@ -50,6 +52,7 @@ static const struct {
     { "Model", "model" },
     { "Agent Service (himds)", "agentService" },
     { "Portal Page", "portalPage" },
+    { "Extensions", "extensions" },
     { "Root", "root" },
 };
 
@@ -139,6 +142,58 @@ static void add_portal(struct moor_json *v, const struct moor_agentconfig *a,
     set(v, "portalPage", moor_buf_cstr(&page));
 }
 
+/* What the extensions role keeps; root's to read, since messages quote handlers' output. */
+static void add_extensions(struct moor_json *v)
+{
+    MOOR_AUTO(moor_items) items = { .count = 0 };
+    MOOR_AUTOSTR path = NULL;
+    if (plat_path(PLAT_DIR_GUESTCONFIG, &path, NULL, MOOR_ITEMS_FILE) != MOOR_OK ||
+        moor_items_load(path, &items, NULL) != MOOR_OK || items.count == 0)
+        return;
+    struct moor_json *list = moor_json_set(v, "extensions", moor_json_new_array());
+    for (size_t n = 0; n < items.count; n++) {
+        const struct moor_item *i = items.list[n];
+        struct moor_json *e = moor_json_push(list, moor_json_new_object());
+        set(e, "name", i->name);
+        set(e, "publisher", i->publisher);
+        set(e, "type", i->type);
+        set(e, "version", i->version);
+        set(e, "state", moor_report_state(i));
+        set(e, "provisioningState", moor_report_provisioning(i));
+        set(e, "errorCode", i->error_code);
+        set(e, "message", i->message);
+    }
+}
+
+/* One line each: the first of its message. */
+static void say_extensions(const struct moor_json *list)
+{
+    MOOR_JSON_EACH(e, list)
+    {
+        const char *code = moor_json_get_str(e, "errorCode");
+        const char *message = moor_json_get_str(e, "message");
+        MOOR_AUTO(moor_buf) line = MOOR_BUF(8192);
+        moor_buf_fmt(&line, "%s (%s.%s %s): %s", moor_json_get_str(e, "name"),
+                     moor_json_get_str(e, "publisher"), moor_json_get_str(e, "type"),
+                     moor_json_get_str(e, "version"), moor_json_get_str(e, "provisioningState"));
+        if (*code)
+            moor_buf_fmt(&line, ", %s", code);
+        if (*message)
+            moor_buf_fmt(&line, ": %.*s", (int)strcspn(message, "\r\n"), message);
+        moor_say("%-24s: %s\n", "Extension", moor_buf_cstr(&line));
+    }
+}
+
+/* The row that is no text. */
+static void show_extensions(const struct moor_json *all, struct moor_json *chosen, bool json)
+{
+    struct moor_json *list = moor_json_copy(moor_json_get(all, "extensions"));
+    if (list && !json)
+        say_extensions(list);
+    if (list)
+        moor_json_set(chosen, "extensions", list);
+}
+
 static moor_code collect(struct moor_json *v, struct moor_error *err)
 {
     MOOR_AUTO(moor_arena) arena = MOOR_ARENA(ARENA_MAX);
@@ -158,6 +213,7 @@ static moor_code collect(struct moor_json *v, struct moor_error *err)
     add_status(v, status, &why);
     add_settings(v, &settings);
     add_portal(v, &config, &arena);
+    add_extensions(v);
     set(v, "agentLogfile", "journal: mooring-identity, mooring-extensions, mooring-logs");
     set(v, "root", plat_dirs_root());
     return MOOR_OK;
@@ -201,6 +257,10 @@ static moor_azcm run_show(struct moor_cli *cli, const void *options, const struc
         const char *value = moor_json_get_str(all, rows[r].key);
         if (!asked_for(words, r) || (moor_streq(rows[r].key, "root") && !*value))
             continue;
+        if (moor_streq(rows[r].key, "extensions")) {
+            show_extensions(all, chosen, cli->json);
+            continue;
+        }
         moor_json_set_str(chosen, rows[r].key, value);
         if (!cli->json)
             moor_say("%-24s: %s\n", rows[r].label, value);
