@@ -10,6 +10,7 @@
 #include "connect/session.h"
 #include "core/arm.h"
 #include "core/settings.h"
+#include "platform/dirs.h"
 #include "platform/host.h"
 
 #define ARENA_MAX (2 * 1024 * 1024)
@@ -197,6 +198,10 @@ static moor_azcm connect_now(struct moor_cli *cli, const struct connect_options 
         return number;
     if (moor_session_new(w->cloud.ca_file, &w->settings, &session, &err) != MOOR_OK)
         return moor_cli_fail(cli, AZCM_INIT, &err, NULL);
+    if (cli->verbose && !cli->json)
+        moor_tell(cli, "cloud %s: %s, proxy: %s, root: %s/", w->cloud.name,
+                  w->cloud.resource_manager,
+                  *w->settings.proxy_url ? w->settings.proxy_url : "none", plat_dirs_root());
     if (moor_connect(session, &p, &progress, &result, &w->arena, &number, &err) != MOOR_OK)
         return moor_cli_fail(cli, number, &err, NULL);
     say_connected(cli, &result, &w->cloud);

@@ -11,7 +11,7 @@
 #include "platform/random.h"
 #include "run/loop.h"
 
-#define PATIENCE_MS (60 * 1000)
+#define PATIENCE_MS (30 * 1000)
 #define CALL_MS     (100 * 1000)
 
 struct moor_session {

@@ -42,7 +42,7 @@ MOOR_NODISCARD moor_code moor_session_call(struct moor_session *s,
                                            const struct moor_http_request *req,
                                            struct moor_reply *out, struct moor_error *err);
 
-/* The same, but tries again for a minute while the failure is transient, and turns an answer that
+/* The same, but tries again for a while as long as the failure is transient, and turns an answer that
  * is not 2xx into an error named by what. Statuses in keep (0-terminated, may be NULL) count as
  * answers. */
 MOOR_NODISCARD moor_code moor_session_ask(struct moor_session *s,
@@ -54,7 +54,7 @@ MOOR_NODISCARD moor_code moor_session_ask(struct moor_session *s,
 bool moor_session_interrupted(const struct moor_session *s);
 void moor_session_clear_interrupt(struct moor_session *s);
 
-/* How long transient failures are tried again; 60 s when not set. */
+/* How long transient failures are tried again; 30 s when not set. */
 void moor_session_set_patience(struct moor_session *s, uint64_t ms);
 
 #endif
