@@ -2,6 +2,7 @@
 """`mooring`: verbs, options, exit statuses, and what goes to which stream."""
 import json
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -131,6 +132,19 @@ def test_a_root_that_others_may_write_is_refused(box, workspace):
     loose.chmod(0o777)
     done = run([program("mooring"), "show"], {**box.env, "MOORING_ROOT": str(loose)}, check=False)
     assert done.returncode == 6, done
+
+
+@pytest.mark.parametrize("arguments", [["connect"], ["disconnect"], ["cloud", "remove", "x"],
+                                       ["cloud", "register", "x", "https://h"]])
+def test_changes_need_an_administrator(workspace, arguments):
+    mooring = workspace.path / "mooring"
+    shutil.copy(program("mooring"), mooring)
+    mooring.chmod(0o755)
+    done = subprocess.run([mooring, *arguments], env=workspace.environment(), user=65534,
+                          group=65534, extra_groups=[], capture_output=True, text=True, cwd="/",
+                          timeout=60, check=False)
+    assert done.returncode == 18, done
+    assert "AZCM0018" in done.stderr and "sudo" in done.stderr
 
 
 def completions(*typed):

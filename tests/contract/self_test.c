@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "platform/self.h"
+
+#include "check.h"
+
+static void the_program_knows_its_own_path(void)
+{
+    MOOR_AUTOSTR path = NULL;
+    CHECK_INT(plat_program_path(&path, NULL), MOOR_OK);
+    CHECK(path && strstr(path, "self") && plat_exists(path));
+}
+
+static void an_absent_variable_is_null(void)
+{
+    CHECK(plat_environment("MOORING_NO_SUCH_VARIABLE") == NULL);
+    CHECK(plat_environment("PATH") != NULL);
+}
+
+static void nothing_was_inherited_here(void)
+{
+    MOOR_AUTO(plat_file) socket = PLAT_FILE_INIT;
+    struct moor_error err = MOOR_ERROR_INIT;
+    CHECK_INT(plat_inherited(&socket, &err), MOOR_E_BADINPUT);
+    CHECK(strstr(err.msg, "parent's socket"));
+    CHECK(!plat_file_is_open(&socket));
+}
+
+static void nobody_becomes_root_or_somebody_unknown(void)
+{
+    CHECK_INT(plat_become_user("root", NULL), MOOR_E_BADINPUT);
+    CHECK_INT(plat_become_user("no-such-user", NULL), MOOR_E_NOTFOUND);
+}
+
+CHECK_MAIN(CHECK_TEST(the_program_knows_its_own_path), CHECK_TEST(an_absent_variable_is_null),
+           CHECK_TEST(nothing_was_inherited_here),
+           CHECK_TEST(nobody_becomes_root_or_somebody_unknown))
