@@ -76,7 +76,6 @@ struct moor_col {
     size_t offset;
     size_t size; /* FIXED */
 };
-#define MOOR_COLS_MAX 24
 
 struct moor_shape {
     const struct moor_col *cols;
