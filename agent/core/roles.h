@@ -40,7 +40,7 @@ struct moor_roles_state {
 };
 typedef void (*moor_roles_state_fn)(void *ctx, const struct moor_roles_state *s,
                                     const struct moor_error *err);
-/* Answers when the state differs from `after` ("" = at once), or unchanged after 55 s. */
+/* Answers when the state differs from `after` ("" = at once), or unchanged after 15 min. */
 MOOR_NODISCARD moor_code moor_roles_wait(struct moor_roles *r, const char *after,
                                          moor_roles_state_fn done, void *ctx,
                                          struct moor_error *err);

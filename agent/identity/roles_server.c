@@ -17,7 +17,7 @@
 #include "run/loop.h"
 
 #define LOGS_USER   "mooring-logs"
-#define WAIT_MS     55000
+#define WAIT_MS     900000 /* nothing stands between the two that would forget a connection */
 #define WAITERS_MAX 32
 #define STATE_LEN   40
 #define HASH_MAX    64
