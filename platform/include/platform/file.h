@@ -77,6 +77,12 @@ typedef enum plat_open_mode {
 MOOR_NODISCARD moor_code plat_open(const char *path, plat_open_mode mode, struct plat_file *out,
                                    struct moor_error *err);
 
+/* Opens a regular file for reading through links that others may have made: each link on the way
+ * must be root's, or belong to the owner of the file it leads to. ".." is allowed inside links.
+ * real, unless NULL, gets the path without links appended. DENIED says which link or type. */
+MOOR_NODISCARD moor_code plat_open_followed(const char *path, struct plat_file *out,
+                                            struct moor_buf *real, struct moor_error *err);
+
 /* Up to n bytes at offset; *got is less only at the end of the file. */
 MOOR_NODISCARD moor_code plat_read_at(const struct plat_file *f, uint64_t offset, void *p, size_t n,
                                       size_t *got, struct moor_error *err);
