@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "logs/glob.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+
+#define PATH_BYTES_MAX 4095
+
+static bool bad_component(struct moor_span s)
+{
+    return s.n == 0 || s.n > 255 || moor_span_eq_str(s, ".") || moor_span_eq_str(s, "..") ||
+           moor_span_eq_str(s, "**");
+}
+
+bool moor_glob_valid(const char *pattern)
+{
+    if (pattern[0] != '/')
+        return false;
+    struct moor_span rest = moor_span_str(pattern + 1);
+    do {
+        if (bad_component(moor_span_cut(&rest, '/')))
+            return false;
+    } while (rest.p);
+    return true;
+}
+
+/* Greedy with one point of return: the last '*' is the only one that may have to grow. */
+bool moor_glob_match(struct moor_span pattern, const char *name)
+{
+    const char *p = pattern.p, *end = pattern.p + pattern.n;
+    const char *star = NULL, *resume = NULL;
+    if (*name == '.' && (p == end || *p != '.'))
+        return false;
+    while (*name) {
+        if (p < end && *p == '*') {
+            star = ++p;
+            resume = name;
+        } else if (p < end && *p == *name) {
+            p++;
+            name++;
+        } else if (star) {
+            p = star;
+            name = ++resume;
+        } else {
+            return false;
+        }
+    }
+    while (p < end && *p == '*')
+        p++;
+    return p == end;
+}
+
+/* Takes equal components off both; false at the first that differ. */
+static bool match_parts(struct moor_span *want, struct moor_span *have)
+{
+    while (want->p && have->p) {
+        struct moor_span part = moor_span_cut(want, '/'), given = moor_span_cut(have, '/');
+        char name[256];
+        if (given.n >= sizeof(name))
+            return false;
+        memcpy(name, given.n ? given.p : "", given.n);
+        name[given.n] = '\0';
+        if (!moor_glob_match(part, name))
+            return false;
+    }
+    return true;
+}
+
+bool moor_glob_match_path(const char *pattern, const char *path)
+{
+    struct moor_span want = moor_span_str(pattern), have = moor_span_str(path);
+    return match_parts(&want, &have) && !want.p && !have.p;
+}
+
+bool moor_glob_match_start(const char *pattern, const char *path)
+{
+    struct moor_span want = moor_span_str(pattern), have = moor_span_str(path);
+    return match_parts(&want, &have) && !have.p;
+}
+
+struct walk {
+    const struct moor_glob_visitor *v;
+    struct moor_buf path; /* the folder we are in, without a slash at the end */
+    struct moor_error first;
+};
+
+static void note_error(struct walk *w, const struct moor_error *e)
+{
+    if (e->code != MOOR_E_NOTFOUND && w->first.code == MOOR_OK)
+        w->first = *e;
+}
+
+static const char *folder_name(const struct walk *w)
+{
+    return w->path.len > 0 ? moor_buf_cstr(&w->path) : "/";
+}
+
+/* Tells of the folder we are in, or of the nearest above it; whether it was the former. A folder
+ * behind a link counts as there: opening its file decides. */
+static bool tell_folder(struct walk *w)
+{
+    char path[PATH_BYTES_MAX + 1];
+    struct plat_stat st;
+    bool there = true;
+    memcpy(path, moor_buf_cstr(&w->path), w->path.len + 1);
+    while (path[0] != '\0') {
+        moor_code c = plat_stat_path(path, &st, NULL);
+        if (c == MOOR_E_DENIED || (c == MOOR_OK && st.is_dir))
+            break;
+        there = false;
+        *strrchr(path, '/') = '\0';
+    }
+    w->v->on_folder(w->v->ctx, path[0] ? path : "/");
+    return there;
+}
+
+static void walk_folder(struct walk *w, struct moor_span rest);
+
+struct entries {
+    struct walk *w;
+    struct moor_span component, rest;
+};
+
+static bool on_entry(void *ctx, const char *name, const struct plat_stat *st)
+{
+    const struct entries *e = ctx;
+    struct walk *w = e->w;
+    if (!moor_glob_match(e->component, name))
+        return true;
+    size_t len = w->path.len;
+    moor_buf_char(&w->path, '/');
+    moor_buf_str(&w->path, name);
+    if (w->path.failed) {
+        moor_buf_reset(&w->path);
+        return false;
+    }
+    if (!e->rest.p && !st->is_dir)
+        w->v->on_file(w->v->ctx, moor_buf_cstr(&w->path), st);
+    else if (e->rest.p && st->is_dir)
+        walk_folder(w, e->rest);
+    moor_buf_cut(&w->path, len);
+    return true;
+}
+
+/* The rest of the pattern in the folder w->path, which is left as it was. */
+static void walk_folder(struct walk *w, struct moor_span rest)
+{
+    struct moor_span component = moor_span_cut(&rest, '/');
+    size_t len = w->path.len;
+    if (memchr(component.p, '*', component.n)) {
+        struct moor_error e = MOOR_ERROR_INIT;
+        struct entries entries = { w, component, rest };
+        if (tell_folder(w) && plat_list_dir(folder_name(w), on_entry, &entries, &e) != MOOR_OK)
+            note_error(w, &e);
+        return;
+    }
+    if (!rest.p && !tell_folder(w))
+        return;
+    moor_buf_char(&w->path, '/');
+    moor_buf_span(&w->path, component);
+    if (w->path.failed)
+        return;
+    if (rest.p)
+        walk_folder(w, rest);
+    else
+        w->v->on_file(w->v->ctx, moor_buf_cstr(&w->path), NULL);
+    moor_buf_cut(&w->path, len);
+}
+
+moor_code moor_glob_walk(const char *pattern, const struct moor_glob_visitor *v,
+                         struct moor_error *err)
+{
+    struct walk w = { .v = v, .path = MOOR_BUF(PATH_BYTES_MAX), .first = MOOR_ERROR_INIT };
+    walk_folder(&w, moor_span_str(pattern + 1));
+    moor_buf_drop(&w.path);
+    if (w.first.code != MOOR_OK && err)
+        *err = w.first;
+    return w.first.code;
+}

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "logs/harvest.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "logs/deadletter.h"
+#include "logs/lines.h"
+#include "platform/clock.h"
+
+#define WINDOW_BYTES (3 * MOOR_LINE_MAX)
+#define ROW_MAX      (8 * MOOR_LINE_MAX)
+
+/* One file being read. */
+struct reading {
+    struct moor_harvest *h;
+    struct moor_harvest_source *s;
+    struct moor_packer *packer;
+    struct moor_row_context row;
+    struct moor_buf scratch; /* one row */
+    char *window;
+    size_t have;     /* bytes in the window */
+    uint64_t offset; /* of the window's first byte */
+    bool skipping;
+    bool enough; /* of this file, for this turn */
+    bool full;   /* the body: nothing more of any file */
+};
+
+static void reject(struct reading *r, struct moor_span line, uint64_t offset,
+                   const struct moor_error *why)
+{
+    const struct moor_dead_record d = { .key = r->h->key,
+                                        .path = r->s->path,
+                                        .offset = offset,
+                                        .reason = why->msg,
+                                        .record = line,
+                                        .now_ms = r->row.now_ms };
+    r->s->bad++;
+    moor_dead_record_add(&r->h->rejected, &d);
+}
+
+/* One line into the body; false when it does not fit any more. */
+static bool take_line(struct reading *r, struct moor_span line, bool cut, uint64_t offset)
+{
+    struct moor_error e = MOOR_ERROR_INIT;
+    if (!cut && moor_line_is_blank(line))
+        return true;
+    moor_buf_reset(&r->scratch);
+    moor_code c = moor_row_add(&r->scratch, &r->row, line, cut, &e);
+    if (c != MOOR_OK) {
+        reject(r, line, offset, &e);
+        return true;
+    }
+    if (!moor_packer_room(r->packer, r->scratch.len))
+        return false;
+    moor_packer_add(r->packer, moor_buf_view(&r->scratch));
+    r->s->rows++;
+    r->s->cut += cut ? 1 : 0;
+    return true;
+}
+
+/* A byte order mark is no part of the first line. */
+static struct moor_span without_bom(struct moor_span line, uint64_t offset)
+{
+    if (offset == 0 && moor_span_starts(line, "\xef\xbb\xbf")) {
+        line.p += 3;
+        line.n -= 3;
+    }
+    return line;
+}
+
+/* Takes the window's lines and moves what is left to its start. */
+static void take_window(struct reading *r, bool last)
+{
+    struct moor_span rest = { r->window, r->have };
+    uint64_t stop = r->s->from.offset + r->h->source_bytes;
+    for (;;) {
+        struct moor_span before = rest, line = MOOR_SPAN_NONE;
+        bool was_skipping = r->skipping;
+        uint64_t offset = r->offset + (uint64_t)(rest.p - r->window);
+        if (offset >= stop) {
+            r->enough = true;
+            break;
+        }
+        moor_cut how = moor_cut_line(&rest, last, &r->skipping, &line);
+        if (how == MOOR_CUT_NONE)
+            break;
+        if (how == MOOR_CUT_SKIPPED)
+            continue;
+        if (!take_line(r, without_bom(line, offset), how == MOOR_CUT_TOO_LONG, offset)) {
+            rest = before;
+            r->skipping = was_skipping;
+            r->enough = r->full = true;
+            break;
+        }
+    }
+    size_t taken = r->have - rest.n;
+    memmove(r->window, rest.p, rest.n);
+    r->have = rest.n;
+    r->offset += taken;
+}
+
+static moor_code read_lines(struct reading *r, struct moor_error *err)
+{
+    bool end = false;
+    while (!r->enough && !end) {
+        size_t got = 0, room = WINDOW_BYTES - r->have;
+        moor_code c =
+            plat_read_at(&r->s->file, r->offset + r->have, r->window + r->have, room, &got, err);
+        if (c != MOOR_OK)
+            return c;
+        r->have += got;
+        end = got < room;
+        take_window(r, end && r->s->last);
+    }
+    r->s->more = r->enough;
+    r->s->unfinished = !r->enough && r->have > 0;
+    return MOOR_OK;
+}
+
+/* Something to recognise the file by at the end, also when nothing of it was taken before. */
+static moor_code make_witness(const struct moor_harvest_source *s, struct moor_mark *out,
+                              struct moor_error *err)
+{
+    struct plat_stat st;
+    *out = s->from;
+    if (s->from.offset > 0)
+        return MOOR_OK;
+    moor_code c = plat_fstat(&s->file, &st, err);
+    if (c == MOOR_OK)
+        c = moor_mark_make(&s->file, st.size < MOOR_MARK_HEAD ? st.size : MOOR_MARK_HEAD, false,
+                           out, err);
+    return c;
+}
+
+/* A file that was replaced under our hands gave lines that never were: the whole body is void. */
+static moor_code read_source(struct reading *r, struct moor_error *err)
+{
+    struct moor_harvest_source *s = r->s;
+    struct moor_mark witness;
+    moor_mark_fit after = MOOR_MARK_FITS;
+    s->to = s->from;
+    moor_code c = moor_mark_check(&s->file, &s->from, &s->fit, err);
+    if (c != MOOR_OK || s->fit != MOOR_MARK_FITS)
+        return c;
+    c = make_witness(s, &witness, err);
+    if (c == MOOR_OK)
+        c = read_lines(r, err);
+    if (c == MOOR_OK)
+        c = moor_mark_make(&s->file, r->offset, r->skipping, &s->to, err);
+    if (c == MOOR_OK)
+        c = moor_mark_check(&s->file, &witness, &after, err);
+    if (c == MOOR_OK && after != MOOR_MARK_FITS)
+        c = moor_fail(err, MOOR_E_CANCELED, "%s: was truncated while it was read", s->path);
+    return c;
+}
+
+static moor_code read_all(struct moor_harvest *h, struct reading *r, struct moor_error *err)
+{
+    for (size_t i = 0; i < h->count; i++) {
+        struct moor_harvest_source *s = &h->sources[i];
+        s->to = s->from;
+        if (r->full) {
+            s->more = true;
+            continue;
+        }
+        r->s = s;
+        r->row.path = s->path;
+        r->have = 0;
+        r->offset = s->from.offset;
+        r->skipping = s->from.skipping;
+        r->enough = false;
+        moor_code c = read_source(r, err);
+        if (c != MOOR_OK)
+            return c;
+    }
+    return MOOR_OK;
+}
+
+void moor_harvest_run(struct moor_harvest *h)
+{
+    MOOR_AUTOPTR(moor_packer) packer = NULL;
+    MOOR_AUTOSTR window = malloc(WINDOW_BYTES);
+    struct moor_error *err = &h->error;
+    h->rejected.max = MOOR_DEAD_BYTES_MAX;
+    moor_code c = moor_packer_new(&h->limits, &packer, err);
+    if (c != MOOR_OK)
+        return;
+    if (!window) {
+        (void)!moor_fail(err, MOOR_E_NOMEM, "reading: out of memory");
+        return;
+    }
+    struct reading r = {
+        .h = h,
+        .packer = packer,
+        .scratch = MOOR_BUF(ROW_MAX),
+        .window = window,
+        .row = { .now_ms = plat_utc_ms(), .computer = h->computer, .format = h->format }
+    };
+    c = read_all(h, &r, err);
+    moor_buf_drop(&r.scratch);
+    h->rows = moor_packer_rows(packer);
+    if (c == MOOR_OK && h->rows > 0)
+        c = moor_packer_end(packer, &h->body, err);
+    if (c == MOOR_OK && h->error.code != MOOR_OK)
+        h->error = (struct moor_error)MOOR_ERROR_INIT;
+}
+
+void moor_harvest_free(struct moor_harvest *h)
+{
+    if (!h)
+        return;
+    for (size_t i = 0; i < h->count; i++) {
+        plat_file_drop(&h->sources[i].file);
+        free(h->sources[i].path);
+    }
+    moor_buf_drop(&h->body);
+    moor_buf_drop(&h->rejected);
+    free(h);
+}

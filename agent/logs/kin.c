@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "logs/kin.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/span.h"
+
+#define COPIES_MAX 64 /* of a folder's entries that are opened in search of a copy */
+
+void moor_candidate_drop(struct moor_candidate *c)
+{
+    plat_file_drop(&c->file);
+    free(c->own_path);
+    c->own_path = NULL;
+}
+
+static const char *leaf_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static bool same_folder(const char *a, const char *b)
+{
+    size_t n = (size_t)(leaf_of(a) - a);
+    return n == (size_t)(leaf_of(b) - b) && memcmp(a, b, n) == 0;
+}
+
+/* What stands at path is no longer what the mark is of. */
+static bool lost(const char *path, const struct moor_file_key *key, const struct moor_mark *mark)
+{
+    MOOR_AUTO(plat_file) f = PLAT_FILE_INIT;
+    struct plat_stat st;
+    moor_mark_fit fit = MOOR_MARK_OTHER;
+    if (plat_open_followed(path, &f, NULL, NULL) != MOOR_OK ||
+        plat_fstat(&f, &st, NULL) != MOOR_OK || st.inode != key->inode || st.device != key->device)
+        return true;
+    return moor_mark_check(&f, mark, &fit, NULL) != MOOR_OK || fit != MOOR_MARK_FITS;
+}
+
+moor_kinship moor_candidate_kin(const struct moor_candidate *c, const char *path,
+                                const struct moor_file_key *key, const struct moor_mark *mark)
+{
+    struct moor_kin_facts k = {
+        .same_inode = c->st.inode == key->inode && c->st.device == key->device,
+        .fit = MOOR_MARK_SHORT,
+        .rotation_name =
+            same_folder(c->path, path) && moor_rotation_name(leaf_of(path), leaf_of(c->path)),
+        .offset = mark->offset,
+    };
+    if (c->st.size >= mark->offset && moor_mark_check(&c->file, mark, &k.fit, NULL) != MOOR_OK)
+        k.fit = MOOR_MARK_OTHER;
+    if (!k.same_inode && k.fit == MOOR_MARK_FITS)
+        k.known_lost_it = lost(path, key, mark);
+    return moor_mark_kinship(&k);
+}
+
+struct search {
+    const char *path;
+    size_t folder_len; /* of path, with the slash */
+    const struct moor_file_key *key;
+    const struct moor_mark *mark;
+    bool copies; /* the second turn */
+    unsigned opened;
+    struct moor_candidate *out;
+    bool found;
+};
+
+static bool try_entry(struct search *s, const char *name)
+{
+    MOOR_AUTO(moor_buf) path = MOOR_BUF(4096);
+    struct moor_candidate c = { .file = PLAT_FILE_INIT };
+    moor_buf_add(&path, s->path, s->folder_len);
+    moor_buf_str(&path, name);
+    if (path.failed || plat_open_followed(moor_buf_cstr(&path), &c.file, NULL, NULL) != MOOR_OK ||
+        plat_fstat(&c.file, &c.st, NULL) != MOOR_OK) {
+        moor_candidate_drop(&c);
+        return false;
+    }
+    c.path = moor_buf_cstr(&path);
+    moor_kinship kin = moor_candidate_kin(&c, s->path, s->key, s->mark);
+    if (kin != (s->copies ? MOOR_KIN_COPY : MOOR_KIN_SAME) ||
+        moor_buf_take(&path, "path", &c.own_path, NULL) != MOOR_OK) {
+        moor_candidate_drop(&c);
+        return false;
+    }
+    c.path = c.own_path;
+    *s->out = c;
+    return true;
+}
+
+static bool on_entry(void *ctx, const char *name, const struct plat_stat *st)
+{
+    struct search *s = ctx;
+    const char *leaf = s->path + s->folder_len;
+    if (!st->is_file || st->size < s->mark->offset || moor_streq(name, leaf))
+        return true;
+    if (s->copies ? !moor_rotation_name(leaf, name) || s->opened++ >= COPIES_MAX
+                  : st->inode != s->key->inode || st->device != s->key->device)
+        return true;
+    s->found = try_entry(s, name);
+    return !s->found;
+}
+
+bool moor_candidate_search(const char *path, const struct moor_file_key *key,
+                           const struct moor_mark *mark, struct moor_candidate *out)
+{
+    MOOR_AUTOSTR folder = NULL;
+    struct search s = { .path = path,
+                        .folder_len = (size_t)(leaf_of(path) - path),
+                        .key = key,
+                        .mark = mark,
+                        .out = out };
+    if (s.folder_len < 2 ||
+        moor_span_dup(moor_span(path, s.folder_len - 1), &folder, NULL) != MOOR_OK)
+        return false;
+    for (int turn = 0; turn < 2 && !s.found; turn++) {
+        s.copies = turn == 1;
+        if (plat_list_dir(folder, on_entry, &s, NULL) != MOOR_OK)
+            return false;
+    }
+    return s.found;
+}
+
+bool moor_candidate_is_packed(const struct moor_candidate *c)
+{
+    static const char *const magics[] = { "\x1f\x8b", "BZh",
+                                          "\xfd"
+                                          "7zXZ",
+                                          "\x28\xb5\x2f\xfd" };
+    char start[6];
+    size_t got = 0;
+    if (plat_read_at(&c->file, 0, start, sizeof(start), &got, NULL) != MOOR_OK)
+        return false;
+    for (size_t i = 0; i < MOOR_COUNTOF(magics); i++)
+        if (moor_span_starts(moor_span(start, got), magics[i]))
+            return true;
+    return false;
+}

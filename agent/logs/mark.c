@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "logs/mark.h"
+
+#include <string.h>
+
+#include "base/sha256.h"
+
+static moor_code digest_at(const struct plat_file *f, uint64_t offset, size_t n,
+                           unsigned char out[MOOR_MARK_DIGEST], bool *whole, struct moor_error *err)
+{
+    char bytes[MOOR_MARK_HEAD];
+    unsigned char full[MOOR_SHA256_LEN];
+    size_t got = 0;
+    moor_code c = plat_read_at(f, offset, bytes, n, &got, err);
+    if (c != MOOR_OK)
+        return c;
+    *whole = got == n;
+    moor_sha256_of(moor_span(bytes, got), full);
+    memcpy(out, full, MOOR_MARK_DIGEST);
+    return MOOR_OK;
+}
+
+static size_t tail_len(uint64_t offset)
+{
+    return offset < MOOR_MARK_TAIL ? (size_t)offset : MOOR_MARK_TAIL;
+}
+
+moor_code moor_mark_make(const struct plat_file *f, uint64_t offset, bool skipping,
+                         struct moor_mark *out, struct moor_error *err)
+{
+    struct moor_mark m = { .offset = offset, .skipping = skipping };
+    bool head = true, tail = true;
+    m.head_len = offset < MOOR_MARK_HEAD ? (uint32_t)offset : MOOR_MARK_HEAD;
+    moor_code c = digest_at(f, 0, m.head_len, m.head, &head, err);
+    if (c == MOOR_OK)
+        c = digest_at(f, offset - tail_len(offset), tail_len(offset), m.tail, &tail, err);
+    if (c != MOOR_OK)
+        return c;
+    if (!head || !tail)
+        return moor_fail(err, MOOR_E_BADINPUT, "file is shorter than %llu bytes",
+                         (unsigned long long)offset);
+    *out = m;
+    return MOOR_OK;
+}
+
+moor_code moor_mark_check(const struct plat_file *f, const struct moor_mark *m, moor_mark_fit *out,
+                          struct moor_error *err)
+{
+    unsigned char head[MOOR_MARK_DIGEST], tail[MOOR_MARK_DIGEST];
+    bool has_head = true, has_tail = true;
+    if (m->offset == 0) {
+        *out = MOOR_MARK_FITS;
+        return MOOR_OK;
+    }
+    moor_code c = digest_at(f, 0, m->head_len, head, &has_head, err);
+    if (c == MOOR_OK)
+        c = digest_at(f, m->offset - tail_len(m->offset), tail_len(m->offset), tail, &has_tail,
+                      err);
+    if (c != MOOR_OK)
+        return c;
+    if (!has_head || !has_tail)
+        *out = MOOR_MARK_SHORT;
+    else if (memcmp(head, m->head, sizeof(head)) != 0 || memcmp(tail, m->tail, sizeof(tail)) != 0)
+        *out = MOOR_MARK_OTHER;
+    else
+        *out = MOOR_MARK_FITS;
+    return MOOR_OK;
+}
+
+moor_kinship moor_mark_kinship(const struct moor_kin_facts *k)
+{
+    if (k->same_inode)
+        return k->fit == MOOR_MARK_FITS ? MOOR_KIN_SAME : MOOR_KIN_EMPTIED;
+    if (k->fit != MOOR_MARK_FITS || k->offset == 0 || !k->rotation_name)
+        return MOOR_KIN_NONE;
+    /* While the known file still has it all, only digests over enough bytes prove a copy. */
+    return k->known_lost_it || k->offset >= MOOR_MARK_HEAD ? MOOR_KIN_COPY : MOOR_KIN_NONE;
+}
+
+bool moor_rotation_name(const char *leaf, const char *candidate)
+{
+    const char *dot = strrchr(leaf, '.');
+    size_t n = strlen(leaf), stem = dot && dot != leaf ? (size_t)(dot - leaf) : n;
+    if (strcmp(leaf, candidate) == 0)
+        return false;
+    if (strncmp(candidate, leaf, n) == 0 && strchr(".-_~", candidate[n]))
+        return true;
+    size_t have = strlen(candidate);
+    return stem < n && have > n && strncmp(candidate, leaf, stem) == 0 &&
+           strchr(".-_", candidate[stem]) &&
+           strcmp(candidate + have - (n - stem), leaf + stem) == 0;
+}
