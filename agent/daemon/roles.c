@@ -8,6 +8,7 @@ static const struct moor_role *const roles[] = {
     &moor_role_identity,
     &moor_role_extensions,
     &moor_role_fetch,
+    &moor_role_logs,
 };
 
 const struct moor_role *const *moor_roles_all(size_t *count)

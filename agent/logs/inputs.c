@@ -1,0 +1,517 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "logs/inputs.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "logs/glob.h"
+#include "logs/kin.h"
+#include "logs/rules.h"
+#include "platform/clock.h"
+#include "run/log.h"
+
+#define OPEN_MAX      256 /* descriptors kept for files that have nothing to read */
+#define KNOWN_KEEP_MS ((int64_t)7 * 24 * 3600 * 1000)
+
+static size_t bucket_of(const struct moor_file_key *k)
+{
+    return (size_t)((k->inode * UINT64_C(0x9e3779b97f4a7c15)) >> 56) % MOOR_INPUTS_BUCKETS;
+}
+
+static bool same_key(const struct moor_file_key *a, const struct moor_file_key *b)
+{
+    return a->device == b->device && a->inode == b->inode;
+}
+
+static struct moor_input *find(const struct moor_inputs *in, const struct moor_file_key *k)
+{
+    struct moor_input *f = in->buckets[bucket_of(k)];
+    while (f && !same_key(&f->key, k))
+        f = f->hash_next;
+    return f;
+}
+
+void moor_inputs_init(struct moor_inputs *in, struct moor_watchset *watches, const char *key)
+{
+    *in = (struct moor_inputs){ .watches = watches, .key = key };
+    in->end = &in->first;
+}
+
+static void free_known(struct moor_known *k)
+{
+    free(k->path);
+    free(k);
+}
+
+static void close_file(struct moor_inputs *in, struct moor_input *f)
+{
+    if (plat_file_is_open(&f->file))
+        in->open_files--;
+    plat_file_drop(&f->file);
+}
+
+static void free_input(struct moor_inputs *in, struct moor_input *f)
+{
+    close_file(in, f);
+    if (f->watch >= 0)
+        moor_watchset_release(in->watches, f->watch);
+    free(f->path);
+    free(f);
+}
+
+void moor_inputs_drop(struct moor_inputs *in)
+{
+    while (in->first) {
+        struct moor_input *f = in->first;
+        in->first = f->next;
+        free_input(in, f);
+    }
+    while (in->known) {
+        struct moor_known *k = in->known;
+        in->known = k->next;
+        free_known(k);
+    }
+    moor_inputs_init(in, in->watches, in->key);
+}
+
+static void let_go(struct moor_inputs *in, struct moor_input *f)
+{
+    struct moor_input **at = &in->first, **in_bucket = &in->buckets[bucket_of(&f->key)];
+    while (*at != f)
+        at = &(*at)->next;
+    *at = f->next;
+    if (!f->next)
+        in->end = at;
+    while (*in_bucket != f)
+        in_bucket = &(*in_bucket)->hash_next;
+    *in_bucket = f->hash_next;
+    free_input(in, f);
+}
+
+moor_code moor_inputs_remember(struct moor_inputs *in, const struct moor_position *p,
+                               struct moor_error *err)
+{
+    struct moor_known *k = calloc(1, sizeof(*k));
+    if (k)
+        k->path = moor_strdup(p->path);
+    if (!k || !k->path) {
+        free(k);
+        return moor_fail(err, MOOR_E_NOMEM, "positions: out of memory");
+    }
+    if (!moor_position_read(p, &k->key, &k->mark)) {
+        free_known(k);
+        return moor_fail(err, MOOR_E_BADINPUT, "positions: %s: cannot be", p->path);
+    }
+    k->seen_ms = p->seen_ms;
+    /* A later word on the same file replaces an earlier one. */
+    struct moor_known **at = &in->known;
+    while (*at && !same_key(&(*at)->key, &k->key))
+        at = &(*at)->next;
+    if (*at) {
+        struct moor_known *old = *at;
+        k->next = old->next;
+        free_known(old);
+    }
+    *at = k;
+    return MOOR_OK;
+}
+
+moor_code moor_inputs_positions(const struct moor_inputs *in, struct moor_obj_list *out,
+                                int64_t now_ms, struct moor_arena *arena, struct moor_error *err)
+{
+    size_t count = 0, n = 0;
+    for (const struct moor_input *f = in->first; f; f = f->next)
+        count++;
+    for (const struct moor_known *k = in->known; k; k = k->next)
+        count++;
+    struct moor_position *p = moor_arena_array(arena, count, sizeof(*p));
+    bool ok = p;
+    for (const struct moor_known *k = in->known; ok && k; k = k->next)
+        if (now_ms - k->seen_ms < KNOWN_KEEP_MS)
+            ok = moor_position_write(&p[n++], arena, k->path, &k->key, &k->mark, k->seen_ms);
+    /* Behind the known ones: the later word on a file counts. */
+    for (const struct moor_input *f = in->first; ok && f; f = f->next)
+        if (f->done.offset > 0)
+            ok = moor_position_write(&p[n++], arena, f->path, &f->key, &f->done, now_ms);
+    if (!ok)
+        return moor_fail(err, MOOR_E_NOMEM, "positions: out of memory");
+    *out = (struct moor_obj_list){ p, n };
+    return MOOR_OK;
+}
+
+static bool allowed(const struct moor_inputs *in, const char *path)
+{
+    const struct moor_inputs_policy *p = in->policy;
+    return (p->allow.count == 0 || moor_path_within(path, &p->allow)) &&
+           !moor_path_within(path, &p->deny);
+}
+
+/* The watch is on an inode, but is set by a name: look whether it was still the same file. */
+static void watch_file(struct moor_inputs *in, struct moor_input *f, const char *real)
+{
+    struct moor_error e = MOOR_ERROR_INIT;
+    struct plat_stat st;
+    int32_t id = -1;
+    if (moor_watchset_take(in->watches, real, &id, &e) != MOOR_OK) {
+        if (e.code != MOOR_E_NOTFOUND)
+            moor_log_error(MOOR_LOG_WARNING, "logs.input_unwatched", &e, "flow", in->key, NULL);
+        in->again = in->again || e.code == MOOR_E_NOTFOUND;
+        return;
+    }
+    if (plat_stat_path(real, &st, NULL) == MOOR_OK && st.inode == f->key.inode &&
+        st.device == f->key.device) {
+        f->watch = id;
+        return;
+    }
+    moor_watchset_release(in->watches, id);
+    in->again = true;
+}
+
+/* Takes the open file in, beginning at mark. NULL when out of memory: the next scan tries again. */
+static struct moor_input *add_input(struct moor_inputs *in, struct plat_file *file,
+                                    const char *path, const struct plat_stat *st,
+                                    const struct moor_mark *mark)
+{
+    struct moor_input *f = calloc(1, sizeof(*f));
+    if (f)
+        f->path = moor_strdup(path);
+    if (!f || !f->path) {
+        free(f);
+        return NULL;
+    }
+    f->file = (struct plat_file)PLAT_FILE_INIT;
+    plat_file_move(&f->file, file);
+    in->open_files++;
+    f->key = (struct moor_file_key){ st->device, st->inode };
+    f->watch = -1;
+    f->size = st->size;
+    f->done = f->read = *mark;
+    f->dirty = f->seen = true;
+    f->changed_ms = plat_mono_ms();
+    f->hash_next = in->buckets[bucket_of(&f->key)];
+    in->buckets[bucket_of(&f->key)] = f;
+    *in->end = f;
+    in->end = &f->next;
+    return f;
+}
+
+static void forget_known(struct moor_inputs *in, struct moor_known *k)
+{
+    struct moor_known **at = &in->known;
+    while (*at != k)
+        at = &(*at)->next;
+    *at = k->next;
+    free_known(k);
+}
+
+/* Where to begin with a file that turned up: at the position of the one it is, or a copy of. */
+static struct moor_mark begin_at(struct moor_inputs *in, const struct moor_candidate *c)
+{
+    const struct moor_mark start = { .offset = 0 };
+    for (struct moor_known *k = in->known; k; k = k->next) {
+        moor_kinship kin = moor_candidate_kin(c, k->path, &k->key, &k->mark);
+        if (kin == MOOR_KIN_NONE)
+            continue;
+        struct moor_mark at = kin == MOOR_KIN_EMPTIED ? start : k->mark;
+        if (kin == MOOR_KIN_SAME || kin == MOOR_KIN_COPY)
+            forget_known(in, k);
+        if (kin != MOOR_KIN_EMPTIED)
+            return at;
+    }
+    for (struct moor_input *f = in->first; f; f = f->next)
+        if (f->done.offset > 0 &&
+            moor_candidate_kin(c, f->path, &f->key, &f->done) == MOOR_KIN_COPY)
+            return f->done;
+    return start;
+}
+
+static void touch(struct moor_input *f, const char *path, uint64_t size)
+{
+    if (!moor_streq(f->path, path)) {
+        char *copy = moor_strdup(path);
+        if (copy && !f->seen) {
+            free(f->path);
+            f->path = copy;
+        } else {
+            free(copy);
+        }
+    }
+    f->seen = true;
+    f->gone = f->last = false;
+    f->dirty = f->dirty || f->size != size;
+    f->size = size;
+}
+
+/* A file that the entry alone does not tell about: a link, a name without a star, a new one. */
+static void look_into(struct moor_inputs *in, const char *path)
+{
+    MOOR_AUTO(moor_buf) real = MOOR_BUF(4096);
+    struct moor_candidate c = { .path = path, .file = PLAT_FILE_INIT };
+    struct moor_error e = MOOR_ERROR_INIT;
+    moor_code code = plat_open_followed(path, &c.file, &real, &e);
+    if (code == MOOR_OK)
+        code = plat_fstat(&c.file, &c.st, &e);
+    if (code == MOOR_OK && !allowed(in, moor_buf_cstr(&real)))
+        code = moor_fail(&e, MOOR_E_DENIED, "%s: logs.allowPaths or logs.denyPaths", path);
+    if (code != MOOR_OK) {
+        if (code != MOOR_E_NOTFOUND)
+            moor_log_error(MOOR_LOG_WARNING, "logs.input_refused", &e, "flow", in->key, NULL);
+        plat_file_drop(&c.file);
+        return;
+    }
+    const struct moor_file_key key = { c.st.device, c.st.inode };
+    struct moor_input *f = find(in, &key);
+    if (f) {
+        touch(f, path, c.st.size);
+        if (f->watch < 0)
+            watch_file(in, f, moor_buf_cstr(&real));
+    } else if (!moor_candidate_is_packed(&c)) {
+        const struct moor_mark mark = begin_at(in, &c);
+        f = add_input(in, &c.file, path, &c.st, &mark);
+        if (f)
+            watch_file(in, f, moor_buf_cstr(&real));
+    }
+    plat_file_drop(&c.file);
+}
+
+static void on_file(void *ctx, const char *path, const struct plat_stat *st)
+{
+    struct moor_inputs *in = ctx;
+    if (!allowed(in, path))
+        return;
+    if (st && st->is_file) {
+        const struct moor_file_key key = { st->device, st->inode };
+        struct moor_input *f = find(in, &key);
+        if (f && f->watch >= 0) {
+            touch(f, path, st->size);
+            return;
+        }
+    } else if (st && !st->is_link) {
+        return;
+    }
+    look_into(in, path);
+}
+
+static void on_folder(void *ctx, const char *path)
+{
+    struct moor_inputs *in = ctx;
+    struct moor_error e = MOOR_ERROR_INIT;
+    if (moor_watchset_want(in->watches, path, false, &e) == MOOR_OK)
+        return;
+    if (e.code == MOOR_E_NOTFOUND)
+        in->again = true;
+    else
+        moor_log_error(MOOR_LOG_WARNING, "logs.folder_unwatched", &e, "flow", in->key, NULL);
+}
+
+/* Adds a file found beside another, to be read to its end. */
+static void add_gone(struct moor_inputs *in, struct moor_candidate *c, const char *path,
+                     const struct moor_mark *mark)
+{
+    const struct moor_file_key key = { c->st.device, c->st.inode };
+    if (find(in, &key))
+        return;
+    struct moor_input *f = add_input(in, &c->file, path, &c->st, mark);
+    if (!f)
+        return;
+    f->gone = true;
+    watch_file(in, f, c->path);
+    moor_log(MOOR_LOG_INFO, "logs.rotated_file_found", "flow", in->key, "path", c->path, NULL);
+}
+
+/* Files that were rotated away while we were not running. */
+static void recover(struct moor_inputs *in)
+{
+    struct moor_known *next = NULL;
+    for (struct moor_known *k = in->known; k; k = next) {
+        struct moor_candidate c = { .file = PLAT_FILE_INIT };
+        next = k->next;
+        if (allowed(in, k->path) && moor_candidate_search(k->path, &k->key, &k->mark, &c)) {
+            add_gone(in, &c, k->path, &k->mark);
+            forget_known(in, k);
+        } else if (find(in, &k->key)) {
+            forget_known(in, k);
+        }
+        moor_candidate_drop(&c);
+    }
+}
+
+static bool matches(const struct moor_inputs *in, const char *path)
+{
+    for (size_t i = 0; i < in->patterns->count; i++)
+        if (moor_glob_match_path(in->patterns->items[i], path))
+            return true;
+    return false;
+}
+
+void moor_inputs_scan(struct moor_inputs *in)
+{
+    const struct moor_glob_visitor v = { on_file, on_folder, in };
+    in->again = false;
+    for (struct moor_input *f = in->first; f; f = f->next)
+        f->seen = false;
+    for (size_t i = 0; i < in->patterns->count; i++) {
+        struct moor_error e = MOOR_ERROR_INIT;
+        if (moor_glob_walk(in->patterns->items[i], &v, &e) != MOOR_OK)
+            moor_log_error(MOOR_LOG_WARNING, "logs.folder_unreadable", &e, "flow", in->key, NULL);
+    }
+    for (struct moor_input *f = in->first; f; f = f->next) {
+        if (f->seen || f->gone)
+            continue;
+        f->gone = f->dirty = true;
+        f->changed_ms = plat_mono_ms();
+    }
+    if (!in->recovered)
+        recover(in);
+    in->recovered = true;
+}
+
+void moor_inputs_notice(struct moor_inputs *in, int32_t id)
+{
+    for (struct moor_input *f = in->first; f; f = f->next) {
+        if (id >= 0 && f->watch != id)
+            continue;
+        f->dirty = true;
+        f->changed_ms = plat_mono_ms();
+    }
+}
+
+bool moor_inputs_cares(const struct moor_inputs *in, const char *path)
+{
+    for (size_t i = 0; i < in->patterns->count; i++)
+        if (moor_glob_match_start(in->patterns->items[i], path))
+            return true;
+    return false;
+}
+
+static void rehash(struct moor_inputs *in, struct moor_input *f, const struct moor_file_key *key)
+{
+    struct moor_input **at = &in->buckets[bucket_of(&f->key)];
+    while (*at != f)
+        at = &(*at)->hash_next;
+    *at = f->hash_next;
+    f->key = *key;
+    f->hash_next = in->buckets[bucket_of(key)];
+    in->buckets[bucket_of(key)] = f;
+}
+
+/* f goes on as the copy, with the batches that refer to it; the truncated file is a new one. */
+static void become_copy(struct moor_inputs *in, struct moor_input *f, struct moor_candidate *c)
+{
+    const struct moor_file_key key = { c->st.device, c->st.inode };
+    const struct moor_mark start = { .offset = 0 };
+    const struct plat_stat st = { .device = f->key.device, .inode = f->key.inode };
+    int32_t watch = f->watch;
+    MOOR_AUTO(plat_file) file = PLAT_FILE_INIT;
+    plat_file_move(&file, &f->file);
+    plat_file_move(&f->file, &c->file);
+    rehash(in, f, &key);
+    f->gone = f->dirty = true;
+    f->changed_ms = plat_mono_ms();
+    f->watch = -1;
+    watch_file(in, f, c->path);
+    struct moor_input *anew = add_input(in, &file, f->path, &st, &start);
+    if (anew)
+        anew->watch = watch;
+    else if (watch >= 0)
+        moor_watchset_release(in->watches, watch);
+}
+
+void moor_inputs_restart(struct moor_inputs *in, struct moor_input *f)
+{
+    struct moor_candidate c = { .file = PLAT_FILE_INIT };
+    const struct moor_file_key none = { 0, 0 };
+    bool copy =
+        f->read.offset > 0 && !f->gone && moor_candidate_search(f->path, &none, &f->read, &c);
+    const struct moor_file_key key = { c.st.device, c.st.inode };
+    moor_log(MOOR_LOG_INFO, "logs.file_restarted", "flow", in->key, "path", f->path, "copy",
+             copy ? c.path : "none", NULL);
+    if (copy && !matches(in, c.path) && !find(in, &key)) {
+        become_copy(in, f, &c);
+    } else {
+        f->done = f->read = (struct moor_mark){ .offset = 0 };
+        f->life++;
+        f->dirty = true;
+    }
+    moor_candidate_drop(&c);
+}
+
+/* A descriptor that was given back to stay below the limit. */
+static bool reopen(struct moor_inputs *in, struct moor_input *f)
+{
+    MOOR_AUTO(plat_file) file = PLAT_FILE_INIT;
+    struct plat_stat st;
+    if (plat_file_is_open(&f->file))
+        return true;
+    if (plat_open_followed(f->path, &file, NULL, NULL) != MOOR_OK ||
+        plat_fstat(&file, &st, NULL) != MOOR_OK || st.inode != f->key.inode ||
+        st.device != f->key.device) {
+        struct moor_candidate c = { .file = PLAT_FILE_INIT };
+        bool found = moor_candidate_search(f->path, &f->key, &f->done, &c);
+        if (found)
+            plat_file_move(&file, &c.file);
+        moor_candidate_drop(&c);
+        if (!found)
+            return false;
+    }
+    plat_file_move(&f->file, &file);
+    in->open_files++;
+    return true;
+}
+
+struct moor_input *moor_inputs_next(struct moor_inputs *in, struct moor_input *after,
+                                    bool gone_only)
+{
+    for (struct moor_input *f = after ? after->next : in->first; f; f = f->next) {
+        if (!f->dirty || (gone_only && !f->gone))
+            continue;
+        if (reopen(in, f))
+            return f;
+        f->dirty = false;
+        in->again = true;
+    }
+    return NULL;
+}
+
+void moor_inputs_rewind(struct moor_inputs *in)
+{
+    for (struct moor_input *f = in->first; f; f = f->next) {
+        if (f->read.offset == f->done.offset)
+            continue;
+        f->read = f->done;
+        f->dirty = true;
+    }
+}
+
+/* When the file next wants something done, 0 = now: it can go. UINT64_MAX: nothing by itself. */
+static uint64_t next_due(struct moor_input *f, uint64_t now)
+{
+    if (!f->gone || f->dirty)
+        return UINT64_MAX;
+    if (f->unfinished && !f->last) {
+        if (now < f->changed_ms + MOOR_INPUT_TAIL_MS)
+            return f->changed_ms + MOOR_INPUT_TAIL_MS;
+        f->last = f->dirty = true;
+        return UINT64_MAX;
+    }
+    return now < f->changed_ms + MOOR_INPUT_KEEP_MS ? f->changed_ms + MOOR_INPUT_KEEP_MS : 0;
+}
+
+void moor_inputs_tend(struct moor_inputs *in, bool idle, uint64_t *due_ms)
+{
+    uint64_t now = plat_mono_ms();
+    struct moor_input *next = NULL;
+    for (struct moor_input *f = in->first; f; f = next) {
+        next = f->next;
+        uint64_t due = next_due(f, now);
+        bool delivered = f->read.offset == f->done.offset;
+        if (due == 0 && idle && delivered)
+            let_go(in, f);
+        else if (due > 0 && due < *due_ms)
+            *due_ms = due;
+        else if (due != 0 && idle && delivered && !f->dirty && !f->gone &&
+                 in->open_files > OPEN_MAX)
+            close_file(in, f);
+    }
+}
