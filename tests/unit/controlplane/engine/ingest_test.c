@@ -5,6 +5,7 @@
 #include "engine/ingest.h"
 #include "engine/rules.h"
 #include "engine/tables.h"
+#include "engine/timespan.h"
 
 #define NOW INT64_C(1795366800000) /* 2026-11-22T17:00:00Z */
 
@@ -127,6 +128,48 @@ static void quotas_are_per_minute(void)
     CHECK_INT(moor_quota_take(&q, 1, 2, 100, NOW + 119999), 1);
 }
 
+static void every_rule_has_a_quota_of_its_own(void)
+{
+    MOOR_AUTOPTR(moor_quotas) q = NULL;
+    CHECK_INT(moor_quotas_new(1, 1000, &q, &err), MOOR_OK);
+    char rule[16];
+    for (int i = 0; i < 40; i++) {
+        snprintf(rule, sizeof rule, "dcr-%d", i);
+        CHECK_INT(moor_quotas_take(q, rule, 1, NOW), 0);
+    }
+    CHECK_INT(moor_quotas_take(q, "dcr-7", 1, NOW + 1), 60);
+    CHECK_INT(moor_quotas_take(q, "dcr-7", 1, NOW + 60000), 0);
+    CHECK_INT(moor_quotas_take(q, "dcr-8", 1, NOW + 60000), 0);
+    CHECK_INT(moor_quotas_take(q, "dcr-8", 1, NOW + 60001), 60);
+}
+
+static const char *span_of(const char *text)
+{
+    static char shown[64];
+    struct moor_timespan s = MOOR_TIMESPAN_ALL;
+    if (!moor_timespan_narrow(&s, text, NOW))
+        return "no";
+    snprintf(shown, sizeof shown, "%lld..%lld", (long long)(s.from_ms - NOW),
+             (long long)(s.to_ms - NOW));
+    return shown;
+}
+
+static void timespans_are_durations_and_intervals(void)
+{
+    CHECK_STR(span_of("PT1H"), "-3600000..1");
+    CHECK_STR(span_of("2026-11-22T16:00:00Z/2026-11-22T16:30:00Z"), "-3600000..-1800000");
+    CHECK_STR(span_of("2026-11-22T16:00:00Z/PT1M"), "-3600000..-3540000");
+    CHECK_STR(span_of("P1D/2026-11-22T17:00:00Z"), "-86400000..0");
+    CHECK_STR(span_of("2026-11-22T17:00:00Z/2026-11-22T16:00:00Z"), "no");
+    CHECK_STR(span_of("PT1H/PT1H"), "no");
+    CHECK_STR(span_of("yesterday"), "no");
+    CHECK_STR(span_of(""), "no");
+    struct moor_timespan both = MOOR_TIMESPAN_ALL;
+    CHECK(moor_timespan_narrow(&both, "PT2H", NOW) && moor_timespan_narrow(&both, "PT1H", NOW) &&
+          moor_timespan_narrow(&both, "PT3H", NOW));
+    CHECK_INT(both.from_ms, NOW - 3600000);
+}
+
 #define WS "/subscriptions/s/resourceGroups/g/providers/Microsoft.OperationalInsights/workspaces/w"
 #define DECLARED                                                                                   \
     "\"streamDeclarations\":{\"Custom-App\":{\"columns\":["                                        \
@@ -204,6 +247,8 @@ CHECK_MAIN(CHECK_TEST(columns_are_kept_by_name_and_type),
            CHECK_TEST(times_far_off_become_the_time_of_receipt),
            CHECK_TEST(the_array_must_be_whole), CHECK_TEST(a_resource_is_named_in_its_rows),
            CHECK_TEST(gzip_is_unpacked_within_limits), CHECK_TEST(quotas_are_per_minute),
+           CHECK_TEST(every_rule_has_a_quota_of_its_own),
+           CHECK_TEST(timespans_are_durations_and_intervals),
            CHECK_TEST(rules_tell_where_streams_go),
            CHECK_TEST(rules_that_make_no_sense_are_refused),
            CHECK_TEST(tables_grow_by_new_columns_only))
