@@ -232,6 +232,8 @@ moor_code kql_refuse(struct moor_kql_error *why, struct moor_span query, size_t 
     (void)vsnprintf(why->message, sizeof why->message, fmt, ap);
     va_end(ap);
 
+    if (query.n == 0)
+        return MOOR_E_BADINPUT;
     MOOR_AUTO(moor_arena) scratch = MOOR_ARENA(MOOR_KQL_TEXT_MAX * 4);
     struct kql_lexer lx = { query, at < query.n ? at : query.n, &scratch };
     size_t start = lx.at;

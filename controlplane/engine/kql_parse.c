@@ -479,9 +479,10 @@ static void parse_stage(struct parser *p)
 moor_code moor_kql_parse(struct moor_span text, int64_t now_ms, struct moor_arena *arena,
                          struct moor_kql **out, struct moor_kql_error *why)
 {
-    if (text.n > MOOR_KQL_TEXT_MAX || !moor_utf8_valid(text))
+    if (text.n > MOOR_KQL_TEXT_MAX || !moor_utf8_valid(text) ||
+        (text.n && memchr(text.p, '\0', text.n)))
         return kql_refuse(why, MOOR_SPAN_NONE, 0, "SyntaxError", "SYN0001",
-                          "want UTF-8 text of at most 64 KiB");
+                          "want UTF-8 text without NUL, of at most 64 KiB");
     struct moor_kql *q = moor_arena_alloc(arena, sizeof *q);
     if (!q)
         return kql_refuse(why, text, 0, "SyntaxError", "SYN0001", "query too large");

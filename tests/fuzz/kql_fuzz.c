@@ -10,9 +10,11 @@ static const struct moor_kql_column columns[] = {
     { "L", MOOR_KQL_LONG },     { "R", MOOR_KQL_REAL },   { "B", MOOR_KQL_BOOL },
     { "D", MOOR_KQL_DYNAMIC },  { "G", MOOR_KQL_GUID },
 };
-static const char *const rows[] = {
+static const char full_row[] =
     "{\"T\":\"2026-11-22T16:59:00Z\",\"S\":\"web01\",\"I\":3,\"L\":10,\"R\":0.5,\"B\":true,"
-    "\"D\":{\"a\":1},\"G\":\"7a9d9e2b-0000-4000-8000-000000000000\"}",
+    "\"D\":{\"a\":1},\"G\":\"7a9d9e2b-0000-4000-8000-000000000000\"}";
+static const char *const rows[] = {
+    full_row,
     "{\"S\":\"\",\"L\":-9007199254740991,\"D\":[1,2],\"T\":\"1970-01-01T00:00:00Z\"}",
     "{}",
 };
