@@ -5,6 +5,8 @@
  *   identity.key    PKCS#8 PEM, 0600
  *   identity.json   which machine the key was made for, and what the service said of it
  *   myCert          PEM chain, leaf first
+ *   next.key        the key that is to replace it, made by a rotation that is under way
+ *   next.cert       and its chain
  *   tokens.cache    tokens.h
  *
  * Every write is durable before the function returns. Blocking, but the files are small: fine on
@@ -31,11 +33,14 @@ struct moor_identity_doc {
     const char *tenant_id;
     int64_t not_after_ms;
     int64_t renew_after_ms;
+    int64_t key_made_ms;
 };
 
 struct moor_keystore {
     struct moor_key *key;
-    struct moor_cert *cert; /* NULL until the first certificate */
+    struct moor_cert *cert;      /* NULL until the first certificate */
+    struct moor_key *next_key;   /* NULL = no rotation under way */
+    struct moor_cert *next_cert; /* NULL until it has one */
     struct moor_identity_doc doc;
     struct moor_arena arena; /* of doc */
 };
@@ -64,6 +69,17 @@ struct moor_enrolment {
 MOOR_NODISCARD moor_code moor_keystore_enrol(struct moor_keystore *k,
                                              const struct moor_enrolment *e,
                                              struct moor_error *err);
+
+/* Rotation. The next key is durable before anybody hears of it (taken over on success); its
+ * certificate makes it ready for a first use; that use, once accepted, makes it the key. A
+ * promotion that was interrupted is finished by the next load. */
+MOOR_NODISCARD moor_code moor_keystore_add_next(struct moor_keystore *k, struct moor_key *key,
+                                                struct moor_error *err);
+MOOR_NODISCARD moor_code moor_keystore_enrol_next(struct moor_keystore *k,
+                                                  const struct moor_enrolment *e,
+                                                  struct moor_error *err);
+MOOR_NODISCARD moor_code moor_keystore_promote(struct moor_keystore *k, struct moor_error *err);
+MOOR_NODISCARD moor_code moor_keystore_drop_next(struct moor_keystore *k, struct moor_error *err);
 
 /* Removes every file of the folder, and empties *k. */
 MOOR_NODISCARD moor_code moor_keystore_wipe(struct moor_keystore *k, struct moor_error *err);

@@ -13,6 +13,7 @@
 #define FACTS_AGE_MS      3600000U
 #define RENEW_PAUSE_MS    3600000U
 #define RECENT_BEAT_MS    900000
+#define KEY_AGE_MS        (365 * INT64_C(86400000))
 #define OFFSET_MAX_MS     86400000
 #define OFFSET_IGNORED_MS 30000
 
@@ -28,7 +29,18 @@ moor_step moor_registration_step(const struct moor_step_facts *f)
         return MOOR_STEP_DISCOVER;
     if (!f->certificate_valid || f->renewal_due)
         return MOOR_STEP_CERTIFICATE;
+    if (f->rotation_due && !f->next_key)
+        return MOOR_STEP_NEXT_KEY;
+    if (f->rotation_due)
+        return f->next_certificate ? MOOR_STEP_FIRST_USE : MOOR_STEP_NEXT_CERTIFICATE;
     return MOOR_STEP_BEAT;
+}
+
+static bool rotation_due(const struct moor_registration *r, uint64_t now, int64_t wall)
+{
+    const struct moor_keystore *k = r->o.keys;
+    bool old = k->doc.key_made_ms && wall - k->doc.key_made_ms > KEY_AGE_MS;
+    return now >= r->rotate_not_before_ms && (k->next_key || r->rotate_asked || old);
 }
 
 static struct moor_step_facts facts_of(const struct moor_registration *r)
@@ -46,6 +58,9 @@ static struct moor_step_facts facts_of(const struct moor_registration *r)
         .certificate_valid = valid,
         .renewal_due = valid && now >= r->renew_not_before_ms &&
                        wall >= moor_renew_at_ms(k->doc.renew_after_ms, k->doc.vm_id),
+        .rotation_due = rotation_due(r, now, wall),
+        .next_key = k->next_key != NULL,
+        .next_certificate = k->next_cert != NULL,
     };
 }
 
@@ -80,9 +95,15 @@ void moor_registration_tell(struct moor_registration *r, const struct moor_error
 }
 
 static const char *const step_events[MOOR_STEP_COUNT_] = {
-    [MOOR_STEP_NONE] = "registration.failed",  [MOOR_STEP_FACTS] = "facts.failed",
-    [MOOR_STEP_DISCOVER] = "discovery.failed", [MOOR_STEP_CERTIFICATE] = "certificate.failed",
-    [MOOR_STEP_BEAT] = "heartbeat.failed",     [MOOR_STEP_PROPERTIES] = "properties.failed",
+    [MOOR_STEP_NONE] = "registration.failed",
+    [MOOR_STEP_FACTS] = "facts.failed",
+    [MOOR_STEP_DISCOVER] = "discovery.failed",
+    [MOOR_STEP_CERTIFICATE] = "certificate.failed",
+    [MOOR_STEP_NEXT_KEY] = "rotation.key_failed",
+    [MOOR_STEP_NEXT_CERTIFICATE] = "rotation.certificate_failed",
+    [MOOR_STEP_FIRST_USE] = "rotation.use_failed",
+    [MOOR_STEP_BEAT] = "heartbeat.failed",
+    [MOOR_STEP_PROPERTIES] = "properties.failed",
 };
 
 /* What a standing means for the tokens at hand. */
@@ -131,6 +152,10 @@ void moor_registration_failed(struct moor_registration *r, const struct moor_err
         r->renew_not_before_ms = now + RENEW_PAUSE_MS; /* the old one is good: go on with it */
         moor_registration_advance(r);
         return;
+    } else if (step >= MOOR_STEP_NEXT_KEY && step <= MOOR_STEP_FIRST_USE) {
+        moor_registration_rotation_failed(r, step, err);
+        moor_registration_advance(r);
+        return;
     } else {
         r->failures++;
         r->due_ms = now + moor_beat_retry_ms(err, r->verdict.standing, r->failures, r->period_s,
@@ -158,14 +183,15 @@ void moor_registration_clock(struct moor_registration *r, int64_t server_time_ms
     moor_tokens_clock_offset(r->o.tokens, r->offset_ms);
 }
 
-moor_code moor_registration_use_certificate(struct moor_registration *r, struct moor_error *err)
+moor_code moor_registration_use(struct moor_registration *r, const struct moor_keystore *keys,
+                                struct moor_error *err)
 {
     MOOR_AUTO(moor_buf) url = MOOR_BUF(2048);
     moor_cloud_token_url(&url, r->o.cloud, r->o.config->tenant_id);
     moor_code c = moor_buf_ok(&url, "token endpoint", err);
     if (c)
         return c;
-    const struct moor_token_source source = { r->o.http, r->o.keys, moor_buf_cstr(&url) };
+    const struct moor_token_source source = { r->o.http, keys, moor_buf_cstr(&url) };
     return moor_tokens_source(r->o.tokens, &source, err);
 }
 
@@ -189,7 +215,7 @@ static moor_code begin(struct moor_registration *r, struct moor_error *err)
     }
     r->due_ms = now + moor_beat_first_ms(r->o.config->vm_id, r->period_s);
     r->wait_resumes = r->run.wait_seconds && was_heard_lately(r);
-    return moor_registration_use_certificate(r, err);
+    return moor_registration_use(r, r->o.keys, err);
 }
 
 moor_code moor_registration_new(const struct moor_registration_opts *opts,
@@ -225,6 +251,7 @@ void moor_registration_free(struct moor_registration *r)
     if (r->call)
         moor_http_cancel(r->o.http, r->call);
     moor_registration_drop_job(r);
+    moor_registration_drop_key_job(r);
     struct moor_error err = MOOR_ERROR_INIT;
     if (moor_fail(&err, MOOR_E_CANCELED, "the machine is being disconnected or set up anew"))
         moor_registration_tell(r, &err);

@@ -74,6 +74,9 @@ typedef enum moor_step {
     MOOR_STEP_FACTS,
     MOOR_STEP_DISCOVER,
     MOOR_STEP_CERTIFICATE,
+    MOOR_STEP_NEXT_KEY, /* a rotation: a new key, its certificate, its first use */
+    MOOR_STEP_NEXT_CERTIFICATE,
+    MOOR_STEP_FIRST_USE,
     MOOR_STEP_BEAT,
     MOOR_STEP_PROPERTIES,
     MOOR_STEP_COUNT_
@@ -85,6 +88,8 @@ struct moor_step_facts {
     bool facts_known, endpoints_known;
     bool certificate_valid; /* there is one and it has not run out */
     bool renewal_due;       /* and was not tried in vain a short while ago */
+    bool rotation_due;      /* asked for, or the key is a year old, or one was begun; as above */
+    bool next_key, next_certificate; /* how far it came */
 };
 moor_step moor_registration_step(const struct moor_step_facts *f);
 

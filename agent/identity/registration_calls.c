@@ -142,13 +142,15 @@ static moor_code take_certificate(struct moor_registration *r, struct moor_span 
         .not_after_ms = id.not_after_ms,
         .renew_after_ms = id.renew_after_ms,
     };
+    if (r->busy == MOOR_STEP_NEXT_CERTIFICATE)
+        return moor_keystore_enrol_next(r->o.keys, &e, err);
     c = moor_keystore_enrol(r->o.keys, &e, err);
     if (c)
         return c;
     char until[MOOR_RFC3339_LEN + 1];
     moor_rfc3339_format(r->o.keys->doc.not_after_ms, until);
     moor_log(MOOR_LOG_NOTICE, "certificate.issued", "until", until, NULL);
-    return moor_registration_use_certificate(r, err);
+    return moor_registration_use(r, r->o.keys, err);
 }
 
 /* The service's clock, as an error of its own says it; 0 when it does not. */
@@ -192,7 +194,10 @@ static moor_code start_certificate(struct moor_registration *r, struct moor_erro
     MOOR_AUTO(moor_buf) proof = MOOR_BUF(8192);
     MOOR_AUTO(moor_service_request) req = { 0 };
     const struct moor_fingerprint print = moor_fingerprint_of(&r->fingerprint);
-    moor_code c = moor_csr_make(r->o.keys->key, r->o.config->vm_id, &csr, err);
+    /* A rotation asks for another key; the one that is registered proves. */
+    const struct moor_key *subject =
+        r->busy == MOOR_STEP_NEXT_CERTIFICATE ? r->o.keys->next_key : r->o.keys->key;
+    moor_code c = moor_csr_make(subject, r->o.config->vm_id, &csr, err);
     if (c)
         return c;
     const struct moor_proof p = {
@@ -228,6 +233,7 @@ static void take_reply(struct moor_registration *r, const struct moor_heartbeat_
     r->period_s = reply->next_heartbeat_seconds;
     r->due_ms = plat_mono_ms() + moor_beat_next_ms(r->period_s, plat_random_below(UINT32_MAX));
     r->properties_asked = reply->send_properties;
+    r->rotate_asked = reply->rotate;
     r->run.last_beat_ms = r->state.last_beat_ms = plat_utc_ms();
     r->run.wait_seconds = reply->wait_seconds;
     r->state.standing = r->verdict.standing;
@@ -374,6 +380,9 @@ moor_code moor_registration_start(struct moor_registration *r, moor_step step,
         [MOOR_STEP_FACTS] = start_facts,
         [MOOR_STEP_DISCOVER] = start_discovery,
         [MOOR_STEP_CERTIFICATE] = start_certificate,
+        [MOOR_STEP_NEXT_KEY] = moor_registration_next_key,
+        [MOOR_STEP_NEXT_CERTIFICATE] = start_certificate,
+        [MOOR_STEP_FIRST_USE] = moor_registration_first_use,
         [MOOR_STEP_BEAT] = start_beat,
         [MOOR_STEP_PROPERTIES] = start_properties,
     };

@@ -12,6 +12,7 @@
 #include "run/loop.h"
 
 struct facts_job; /* a look at the host, on the pool */
+struct key_job;   /* a key being made there */
 
 struct moor_registration {
     struct moor_registration_opts o;
@@ -23,12 +24,16 @@ struct moor_registration {
     struct moor_http_call *call;
     struct moor_token_wait *token;
     struct facts_job *job;
+    struct key_job *key_job;
     bool token_fresh; /* the service refused the cached token: fetch another, once */
     bool skew_seen;   /* the clock offset was corrected for this try */
     bool region_seen; /* a 421 made us discover again for this try */
     struct moor_timer *timer;
-    uint64_t due_ms;              /* monotonic: next beat or try */
-    uint64_t renew_not_before_ms; /* monotonic: after a renewal that failed */
+    uint64_t due_ms;               /* monotonic: next beat or try */
+    uint64_t renew_not_before_ms;  /* monotonic: after a renewal that failed */
+    uint64_t rotate_not_before_ms; /* the same of a rotation */
+    bool rotate_asked;
+    struct moor_keystore next_view; /* during a first use: borrows the next key and certificate */
     unsigned failures;
     uint32_t period_s;
     struct moor_verdict verdict;
@@ -65,7 +70,20 @@ void moor_registration_failed(struct moor_registration *r, const struct moor_err
 void moor_registration_tell(struct moor_registration *r, const struct moor_error *err);
 void moor_registration_set_revision(struct moor_registration *r, const char *revision);
 void moor_registration_clock(struct moor_registration *r, int64_t server_time_ms);
-moor_code moor_registration_use_certificate(struct moor_registration *r, struct moor_error *err);
+/* Tokens come from now on by this key and certificate. */
+MOOR_NODISCARD moor_code moor_registration_use(struct moor_registration *r,
+                                               const struct moor_keystore *keys,
+                                               struct moor_error *err);
+
+/* registration_rotate.c */
+MOOR_NODISCARD moor_code moor_registration_next_key(struct moor_registration *r,
+                                                    struct moor_error *err);
+MOOR_NODISCARD moor_code moor_registration_first_use(struct moor_registration *r,
+                                                     struct moor_error *err);
+/* What a rotation's failed step leaves: the old key goes on. */
+void moor_registration_rotation_failed(struct moor_registration *r, moor_step step,
+                                       const struct moor_error *err);
+void moor_registration_drop_key_job(struct moor_registration *r);
 
 /* registration_calls.c: how a step starts. On success r->call, r->token or r->job is set, or the
  * step has ended already. */

@@ -307,6 +307,32 @@ def test_kill_at_any_moment_of_connect_leaves_a_way_on(box, controlplane, unique
         wait_for(lambda: status(box)["errorCode"] == "", what="the role to notice")
 
 
+# Rotation
+
+
+def test_year_old_key_is_rotated(box, controlplane, unique):
+    resource = wire(box, controlplane, unique)
+    token = box.token("https://vault.example.com")
+    before = (box.state / "certs/identity.key").read_bytes()
+    document = box.state / "certs/identity.json"
+    box.kill_role("identity")
+    text = json.loads(document.read_text())
+    text["keyMade"] = "2020-01-01T00:00:00Z"
+    document.write_text(json.dumps(text))
+    box.start_role("identity")
+    assert box.admin("POST", "/connect/finish", {}).status == 200
+    assert (box.state / "certs/identity.key").read_bytes() != before
+    assert not list((box.state / "certs").glob("next.*"))
+    assert box.token("https://vault.example.com") == token  # the cache came along
+    assert box.token("https://other.example.com")
+    box.restart_role("identity")
+    assert box.token("https://vault.example.com") == token
+    assert box.admin("POST", "/connect/finish", {}).status == 200
+    machine = controlplane.arm("GET", resource).json
+    assert machine["properties"]["status"] == "Connected"
+    assert "key.rotated" in box.roles["identity"].log_text()
+
+
 # Faults on the way
 
 

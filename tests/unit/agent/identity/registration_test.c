@@ -19,6 +19,10 @@ static const char accepted[] =
     "{\"nextHeartbeatSeconds\":300,\"waitSeconds\":0,\"desiredStateRevision\":\"e.1\","
     "\"sendProperties\":false,\"sendReport\":false,\"rotate\":false,\"upgradeRequired\":false,"
     "\"serverTime\":\"2026-11-22T17:19:30Z\"}";
+static const char accepted_rotate[] =
+    "{\"nextHeartbeatSeconds\":300,\"waitSeconds\":0,\"desiredStateRevision\":\"e.1\","
+    "\"sendProperties\":false,\"sendReport\":false,\"rotate\":true,\"upgradeRequired\":false,"
+    "\"serverTime\":\"2026-11-22T17:19:30Z\"}";
 static const char accepted_wait[] =
     "{\"nextHeartbeatSeconds\":300,\"waitSeconds\":55,\"desiredStateRevision\":\"e.1\","
     "\"sendProperties\":true,\"sendReport\":true,\"rotate\":false,\"upgradeRequired\":false,"
@@ -123,6 +127,18 @@ static void first_beat(struct bench *b, const char *reply)
     CHECK(rig_answer(&b->rig, "/heartbeat", 200, reply));
 }
 
+/* The service answers the certificate call with one for this key. */
+static void answer_certificate(struct bench *b, const struct moor_key *key)
+{
+    MOOR_AUTO(moor_buf) reply = MOOR_BUF(8192);
+    moor_buf_fmt(&reply,
+                 "{\"certificates\":[\"%s\"],\"clientId\":\"" RIG_CLIENT_ID "\","
+                 "\"principalId\":\"" RIG_CLIENT_ID "\",\"tenantId\":\"" RIG_CLIENT_ID "\","
+                 "\"notAfter\":\"2027-02-20T17:19:30Z\",\"renewAfter\":\"2027-01-06T17:19:30Z\"}",
+                 rig_certificate(key));
+    CHECK(rig_answer(&b->rig, "/certificate", 200, moor_buf_cstr(&reply)));
+}
+
 static void on_done(void *ctx, const struct moor_error *err)
 {
     *(struct moor_error *)ctx = *err;
@@ -141,13 +157,7 @@ static void connect_gets_a_certificate_and_beats_at_once(void)
     struct moor_http_call *call = rig_find(&b.rig, "/his/machines/" RIG_VM_ID "/certificate");
     CHECK(call && strstr(call->body, "\"csr\":") && strstr(call->body, "\"proof\":"));
 
-    MOOR_AUTO(moor_buf) reply = MOOR_BUF(8192);
-    moor_buf_fmt(&reply,
-                 "{\"certificates\":[\"%s\"],\"clientId\":\"" RIG_CLIENT_ID "\","
-                 "\"principalId\":\"" RIG_CLIENT_ID "\",\"tenantId\":\"" RIG_CLIENT_ID "\","
-                 "\"notAfter\":\"2027-02-20T17:19:30Z\",\"renewAfter\":\"2027-01-06T17:19:30Z\"}",
-                 rig_certificate(b.keys.key));
-    CHECK(rig_answer(&b.rig, "/certificate", 200, moor_buf_cstr(&reply)));
+    answer_certificate(&b, b.keys.key);
     CHECK(b.keys.cert != NULL);
     CHECK(rig_answer(&b.rig, SIGN_IN, 200, token));
     call = rig_find(&b.rig, "/heartbeat");
@@ -350,6 +360,80 @@ static void restart_goes_on_with_number_and_wait(void)
     close_bench(&b);
 }
 
+/* A machine told to rotate, up to the answer of the new key's first sign-in. */
+static struct moor_key *rotate_until_first_use(struct bench *b)
+{
+    open_bench(b, true);
+    first_beat(b, accepted_rotate);
+    fake_run(b->rig.loop, PERIOD * 11 / 10);
+    CHECK(comes(b, "/certificate"));
+    CHECK(b->keys.next_key && !moor_key_same_public(b->keys.next_key, b->keys.key));
+    answer_certificate(b, b->keys.next_key);
+    CHECK(b->keys.next_cert != NULL);
+    CHECK(rig_find(&b->rig, SIGN_IN) != NULL);
+    return moor_key_ref(b->keys.next_key);
+}
+
+static void rotation_replaces_the_key_after_its_first_use(void)
+{
+    struct bench b;
+    MOOR_AUTOPTR(moor_key) next = rotate_until_first_use(&b);
+    CHECK(rig_answer(&b.rig, SIGN_IN, 200, token2));
+    CHECK(moor_key_same_public(b.keys.key, next));
+    CHECK(b.keys.next_key == NULL && b.keys.cert != NULL);
+    CHECK_STR(rig_find(&b.rig, "/heartbeat")->bearer, "tok2");
+    CHECK(rig_answer(&b.rig, "/heartbeat", 200, accepted));
+    MOOR_AUTO(moor_keystore) read = MOOR_KEYSTORE_INIT;
+    CHECK(moor_keystore_load(&read, NULL) == MOOR_OK);
+    CHECK(moor_key_same_public(read.key, next) && read.cert && !read.next_key);
+    close_bench(&b);
+}
+
+static void rotation_that_is_refused_leaves_the_old_key(void)
+{
+    struct bench b;
+    MOOR_AUTOPTR(moor_key) next = rotate_until_first_use(&b);
+    CHECK(rig_answer(&b.rig, SIGN_IN, 401, "{\"error\":\"invalid_client\"}"));
+    CHECK(!moor_key_same_public(b.keys.key, next) && b.keys.next_key == NULL);
+    CHECK(rig_answer(&b.rig, "/heartbeat", 200, accepted)); /* by the old key's token */
+    close_bench(&b);
+}
+
+static void rotation_that_nobody_answered_is_tried_with_the_same_key(void)
+{
+    struct bench b;
+    MOOR_AUTOPTR(moor_key) next = rotate_until_first_use(&b);
+    CHECK(rig_answer(&b.rig, SIGN_IN, 0, ""));
+    CHECK(rig_answer(&b.rig, "/heartbeat", 200, accepted)); /* the old one goes on */
+    CHECK(moor_key_same_public(b.keys.next_key, next));
+    for (uint64_t ms = 0; ms < 3 * PERIOD && b.keys.next_key; ms += 1000) {
+        fake_run(b.rig.loop, 1000);
+        (void)rig_answer(&b.rig, SIGN_IN, 200, token2);
+        (void)rig_answer(&b.rig, "/heartbeat", 200, accepted);
+    }
+    CHECK(moor_key_same_public(b.keys.key, next));
+    (void)rig_answer(&b.rig, "/heartbeat", 200, accepted);
+    close_bench(&b);
+}
+
+static void promotion_cut_short_is_finished_by_the_next_start(void)
+{
+    struct bench b;
+    MOOR_AUTOPTR(moor_key) next = rotate_until_first_use(&b);
+    MOOR_AUTO(moor_buf) pem = MOOR_BUF_SECRET(8192);
+    MOOR_AUTOSTR from = NULL;
+    MOOR_AUTOSTR to = NULL;
+    CHECK(plat_path(PLAT_DIR_CERTS, &from, NULL, "next.key") == MOOR_OK);
+    CHECK(plat_path(PLAT_DIR_CERTS, &to, NULL, "identity.key") == MOOR_OK);
+    CHECK(plat_read_all(from, 8192, &pem, NULL) == MOOR_OK);
+    CHECK(plat_write_atomic(to, moor_buf_view(&pem), PLAT_OWNER_ONLY, NULL) == MOOR_OK);
+    MOOR_AUTO(moor_keystore) read = MOOR_KEYSTORE_INIT;
+    CHECK(moor_keystore_load(&read, NULL) == MOOR_OK);
+    CHECK(moor_key_same_public(read.key, next) && read.cert && !read.next_key);
+    CHECK(!plat_exists(from));
+    close_bench(&b);
+}
+
 RIG_MAIN(CHECK_TEST(connect_gets_a_certificate_and_beats_at_once),
          CHECK_TEST(restarted_machine_beats_within_one_period_and_not_at_once),
          CHECK_TEST(failed_beat_is_repeated_with_its_number),
@@ -361,4 +445,8 @@ RIG_MAIN(CHECK_TEST(connect_gets_a_certificate_and_beats_at_once),
          CHECK_TEST(wait_that_somebody_else_ends_is_not_repeated_at_once),
          CHECK_TEST(clone_stops_its_tokens_on_the_second_verdict),
          CHECK_TEST(certificate_is_renewed_in_the_day_after_its_half),
+         CHECK_TEST(rotation_replaces_the_key_after_its_first_use),
+         CHECK_TEST(rotation_that_is_refused_leaves_the_old_key),
+         CHECK_TEST(rotation_that_nobody_answered_is_tried_with_the_same_key),
+         CHECK_TEST(promotion_cut_short_is_finished_by_the_next_start),
          CHECK_TEST(restart_goes_on_with_number_and_wait))

@@ -148,6 +148,12 @@ static void steps_come_in_the_order_they_need_each_other(void)
     CHECK_INT(moor_registration_step(&f), MOOR_STEP_CERTIFICATE);
     f.certificate_valid = true;
     CHECK_INT(moor_registration_step(&f), MOOR_STEP_BEAT);
+    f.rotation_due = true;
+    CHECK_INT(moor_registration_step(&f), MOOR_STEP_NEXT_KEY);
+    f.next_key = true;
+    CHECK_INT(moor_registration_step(&f), MOOR_STEP_NEXT_CERTIFICATE);
+    f.next_certificate = true;
+    CHECK_INT(moor_registration_step(&f), MOOR_STEP_FIRST_USE);
     f.renewal_due = true;
     CHECK_INT(moor_registration_step(&f), MOOR_STEP_CERTIFICATE);
     f.due = false;
