@@ -60,6 +60,12 @@ static moor_code pending_path(char **out, struct moor_error *err)
     return plat_path(PLAT_DIR_STATE, out, err, PENDING_NAME);
 }
 
+static bool is_pending(void)
+{
+    MOOR_AUTOSTR path = NULL;
+    return pending_path(&path, NULL) == MOOR_OK && plat_exists(path);
+}
+
 static void forget_pending(void)
 {
     MOOR_AUTOSTR path = NULL;
@@ -356,7 +362,7 @@ static moor_code go_on(struct work *w, struct moor_connect_result *out, struct m
         return c;
     }
     const char *state = moor_json_get_str(status, "status");
-    out->was_connected = moor_streq(state, "Connected");
+    out->was_connected = moor_streq(state, "Connected") && !is_pending();
     if (!out->was_connected)
         c = moor_steps_run(&steps[MOOR_COUNTOF(steps) - 1], 1, w, w->progress, w->azcm, err);
     if (c == MOOR_OK)
