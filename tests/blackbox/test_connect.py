@@ -305,6 +305,34 @@ def test_a_run_killed_before_its_last_step_is_finished_by_the_next(ready, cloud,
     assert len(cloud.seen(f"PUT {MACHINE}")) == 1
 
 
+@pytest.mark.parametrize("when", ["answered", "lost"])
+@pytest.mark.parametrize("where", ["POST .*/token", f"GET {MACHINE}", f"PUT {GROUP}$",
+                                   "POST /connect/begin", f"PUT {MACHINE}",
+                                   "POST /connect/finish"])
+def test_a_run_killed_anywhere_is_finished_by_the_next(ready, cloud, himds, secret, where, when):
+    killed = []
+
+    def kill_at(answer):
+        def route(request):
+            if re.search(where, repr(request)) and not killed:
+                killed.append(request)
+                reply = answer(request) if when == "answered" else (500, None)
+                child.kill()
+                child.wait(10)
+                return reply
+            return answer(request)
+        return route
+    cloud.route, himds.route = kill_at(cloud.route), kill_at(himds.route)
+    child = subprocess.Popen([program("mooring"), *arguments(secret)], env=ready.env,
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    assert child.wait(30) == -signal.SIGKILL
+    ready.mooring(*arguments(secret))
+    assert list(cloud.machines) == [MACHINE]
+    assert cloud.machines[MACHINE]["properties"]["vmId"] == ready.config["vmId"]
+    assert himds.status == "Connected"
+    assert not (ready.state / "connect.pending.json").exists()
+
+
 def test_an_interrupt_is_undone_and_has_its_number(ready, cloud, himds, secret):
     answer = himds.route
 
