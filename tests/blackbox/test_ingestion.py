@@ -5,12 +5,15 @@ import datetime
 import gzip
 import json
 import re
+import socket
+import ssl
 import time
+import urllib.parse
 
 import pytest
 
 from fake_agent import FakeAgent
-from log_site import COLUMNS, INGESTION, LogSite
+from log_site import COLUMNS, INGESTION, QUERY, LogSite
 
 
 @pytest.fixture
@@ -205,3 +208,41 @@ def test_the_first_workspace_is_named_by_info(own_controlplane, unique):
     site = LogSite(own_controlplane, unique)
     info = json.loads(own_controlplane.cli("info", "-j").stdout)
     assert info["workspaceId"] == site.workspace
+
+
+def leave_early(site, method, path, body, token):
+    """Sends a whole request and closes the connection without waiting for the answer."""
+    parts = urllib.parse.urlsplit(site.cp.endpoint)
+    context = ssl.create_default_context(cafile=site.cp.ca_file)
+    with socket.create_connection((parts.hostname, parts.port), 10) as raw:
+        with context.wrap_socket(raw, server_hostname=parts.hostname) as tls:
+            tls.sendall(f"{method} {path} HTTP/1.1\r\nHost: {parts.netloc}\r\nAuthorization: Bearer "
+                        f"{token}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+                        f"\r\n\r\n".encode() + body)
+
+
+def test_clients_that_leave_early_do_no_harm(own_controlplane, unique):
+    site = LogSite(own_controlplane, unique)
+    rows = json.dumps([{"RawData": "x" * 50}] * 5000).encode()
+    ask = json.dumps({"query": "App_CL | order by RawData asc | count"}).encode()
+    for _ in range(12):
+        leave_early(site, "POST", f"/dataCollectionRules/{site.immutable_id}/streams/{site.stream}"
+                    "?api-version=2023-01-01", rows, own_controlplane.token(INGESTION))
+        leave_early(site, "POST", f"/v1/workspaces/{site.workspace}/query", ask,
+                    own_controlplane.token(QUERY))
+    assert site.send([{"RawData": "last"}]).status == 204
+    assert site.rows("App_CL | where RawData == 'last' | count") == [[1]]
+    # Whole requests or none of them.
+    assert site.rows("App_CL | count")[0][0] % 5000 == 1
+
+
+def test_a_server_that_stops_finishes_what_it_took(own_controlplane, unique):
+    site = LogSite(own_controlplane, unique)
+    rows = [{"RawData": "x" * 50}] * 2000
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        sent = [pool.submit(site.send, rows) for _ in range(4)]
+        concurrent.futures.wait(sent, 0.05)
+        own_controlplane.stop()
+        taken = sum(1 for s in sent if not s.exception() and s.result().status == 204)
+    own_controlplane.start()
+    assert site.rows("App_CL | count")[0][0] >= taken * 2000
