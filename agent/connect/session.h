@@ -42,9 +42,9 @@ MOOR_NODISCARD moor_code moor_session_call(struct moor_session *s,
                                            const struct moor_http_request *req,
                                            struct moor_reply *out, struct moor_error *err);
 
-/* The same, but tries again for a while as long as the failure is transient, and turns an answer that
- * is not 2xx into an error named by what. Statuses in keep (0-terminated, may be NULL) count as
- * answers. */
+/* The same, but tries again for a while as long as the failure is transient, and turns an answer
+ * that is not 2xx into an error named by what. Statuses in keep (0-terminated, may be NULL) count
+ * as answers. */
 MOOR_NODISCARD moor_code moor_session_ask(struct moor_session *s,
                                           const struct moor_http_request *req, const char *what,
                                           const int *keep, struct moor_reply *out,
