@@ -30,7 +30,7 @@ moor_code moor_proof_make(const struct moor_key *k, const struct moor_proof *p,
     moor_buf_str(&claims, ",\"csrSha256\":\"");
     moor_buf_base64url(&claims, moor_span(sum, sizeof(sum)));
     moor_buf_fmt(&claims, "\",\"iat\":%lld,\"exp\":%lld}", (long long)iat,
-                 (long long)(iat + PROOF_LIFE_S));
+                 (long long)iat + PROOF_LIFE_S);
     moor_code c = moor_buf_ok(&claims, "proof", err);
     if (c)
         return c;
@@ -56,7 +56,7 @@ moor_code moor_assertion_make(const struct moor_key *k, const struct moor_cert *
     member(&claims, "sub", client_id);
     member(&claims, "jti", jti);
     moor_buf_fmt(&claims, ",\"iat\":%lld,\"nbf\":%lld,\"exp\":%lld}", (long long)iat,
-                 (long long)iat, (long long)(iat + ASSERTION_LIFE_S));
+                 (long long)iat, (long long)iat + ASSERTION_LIFE_S);
     moor_code c = moor_buf_ok(&claims, "client assertion", err);
     if (c)
         return c;

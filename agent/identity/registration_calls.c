@@ -172,15 +172,19 @@ static void on_certificate(void *ctx, const struct moor_http_response *a,
     struct moor_registration *r = ctx;
     struct moor_error err = *failure;
     r->call = NULL;
-    moor_code c = a ? moor_service_check(a, "certificate", &err) : err.code;
-    if (c && a && !r->skew_seen && moor_streq(err.service_code, "ClockSkew")) {
+    if (!a) {
+        moor_registration_failed(r, &err);
+        return;
+    }
+    moor_code c = moor_service_check(a, "certificate", &err);
+    if (!c)
+        c = take_certificate(r, a->body, &err);
+    if (c && !r->skew_seen && moor_streq(err.service_code, "ClockSkew")) {
         r->skew_seen = true;
         moor_registration_clock(r, server_time_of(a->body));
         c = start_certificate(r, &err);
         if (!c)
             return;
-    } else if (!c) {
-        c = take_certificate(r, a->body, &err);
     }
     if (c)
         moor_registration_failed(r, &err);
@@ -264,23 +268,24 @@ static void on_beat(void *ctx, const struct moor_http_response *a, const struct 
 {
     struct moor_registration *r = ctx;
     struct moor_error err = *failure;
+    MOOR_AUTO(moor_arena) arena = MOOR_ARENA(16384);
+    struct moor_heartbeat_reply reply = { 0 };
     r->call = NULL;
     moor_code c = a ? moor_service_check(a, "heartbeat", &err) : err.code;
-    if (c && err.http == 401 && !r->token_fresh) {
-        r->token_fresh = true;
-        c = start_beat(r, &err);
-        if (!c)
-            return;
-    } else if (c && err.http == 421 && !r->region_seen) {
+    if (a && !c)
+        c = moor_service_read_heartbeat(a->body, &reply, &arena, &err);
+    if (c && err.http == 421 && !r->region_seen) {
         r->region_seen = true;
         r->endpoints.his = NULL;
         step_done(r);
         return;
     }
-    MOOR_AUTO(moor_arena) arena = MOOR_ARENA(16384);
-    struct moor_heartbeat_reply reply = { 0 };
-    if (!c)
-        c = moor_service_read_heartbeat(a->body, &reply, &arena, &err);
+    if (c && err.http == 401 && !r->token_fresh) {
+        r->token_fresh = true;
+        c = start_beat(r, &err);
+        if (!c)
+            return;
+    }
     if (c)
         moor_registration_failed(r, &err);
     else

@@ -66,7 +66,7 @@ struct moor_registration {
 
 /* registration.c: how a step ends. */
 void moor_registration_advance(struct moor_registration *r);
-void moor_registration_failed(struct moor_registration *r, const struct moor_error *err);
+void moor_registration_failed(struct moor_registration *r, const struct moor_error *failure);
 void moor_registration_tell(struct moor_registration *r, const struct moor_error *err);
 void moor_registration_set_revision(struct moor_registration *r, const char *revision);
 void moor_registration_clock(struct moor_registration *r, int64_t server_time_ms);

@@ -58,13 +58,11 @@ static void on_token(void *ctx, const struct moor_token *token, const struct moo
     struct moor_error err = *failure;
     MOOR_AUTO(moor_service_request) req = { 0 };
     r->wait_token = NULL;
-    moor_code c = token ? moor_service_wait(r->endpoints.notification, r->o.config->vm_id,
-                                            r->state.revision, r->run.wait_seconds, &req, &err)
-                        : err.code;
-    if (!c)
-        c = moor_service_send(r->o.http, &req, token->value, on_answer, r, &r->wait_call, &err);
     r->wait_started_ms = plat_mono_ms();
-    if (c)
+    if (!token ||
+        moor_service_wait(r->endpoints.notification, r->o.config->vm_id, r->state.revision,
+                          r->run.wait_seconds, &req, &err) ||
+        moor_service_send(r->o.http, &req, token->value, on_answer, r, &r->wait_call, &err))
         again_later(r, &err);
 }
 

@@ -470,6 +470,7 @@ moor_code moor_tokens_get(struct moor_tokens *t, const char *audience, bool fres
         free(w);
         return c;
     }
+    MOOR_ASSERT(w->fetch);
     w->done = done;
     w->ctx = ctx;
     w->next = w->fetch->waits;

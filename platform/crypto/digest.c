@@ -81,6 +81,7 @@ moor_code moor_digest_file(const struct plat_file *f, unsigned char out[32], uin
     moor_code c = moor_digest_new(&d, err);
     if (c)
         return c;
+    MOOR_ASSERT(d);
     char *chunk = malloc(FILE_CHUNK);
     if (!chunk)
         return moor_fail(err, MOOR_E_NOMEM, "digest: out of memory");

@@ -66,22 +66,14 @@ moor_code moor_key_generate(moor_key_kind kind, struct moor_key **out, struct mo
     return moor_ssl_adopt_key(pkey, out, err);
 }
 
-/* An encrypted file must not make OpenSSL ask a terminal for its password. */
-static int no_password(char *buf, int size, int rwflag, void *ctx)
-{
-    (void)buf;
-    (void)size;
-    (void)rwflag;
-    (void)ctx;
-    return -1;
-}
-
 moor_code moor_key_from_pem(struct moor_span pem, struct moor_key **out, struct moor_error *err)
 {
     MOOR_AUTOPTR(bio_st) in = moor_ssl_reader(pem);
     if (!in)
         return moor_fail(err, MOOR_E_NOMEM, "private key: out of memory");
-    EVP_PKEY *pkey = PEM_read_bio_PrivateKey(in, NULL, no_password, NULL);
+    /* An empty password: an encrypted file must not make OpenSSL ask a terminal for one. */
+    char password[] = "";
+    EVP_PKEY *pkey = PEM_read_bio_PrivateKey(in, NULL, NULL, password);
     if (!pkey)
         return moor_ssl_fail(err, MOOR_E_BADINPUT, "private key: want an unencrypted PEM key");
     return moor_ssl_adopt_key(pkey, out, err);
