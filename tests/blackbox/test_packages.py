@@ -2,7 +2,6 @@
 """Extension packages: publishing, choosing a version, downloading, and the way to the agent."""
 import base64
 import hashlib
-import io
 import json
 import stat
 import subprocess
