@@ -15,6 +15,7 @@
 #define TOKEN_MAX (32 * 1024)
 #define WAIT_MS   (960 * 1000) /* longer than the server keeps a question */
 #define CALL_MS   (60 * 1000)
+#define TAGS_MAX  (64 * 1024)
 
 /* One question under way. Which of the completions is set says what was asked. */
 struct question {
@@ -206,6 +207,19 @@ moor_code moor_roles_wait(struct moor_roles *r, const char *after, moor_roles_st
     return ask(r, &q, &req, err);
 }
 
+static moor_code put(struct moor_roles *r, const struct moor_buf *body, moor_roles_done_fn done,
+                     void *ctx, struct moor_error *err)
+{
+    moor_code c = moor_buf_ok(body, "hashes", err);
+    if (c != MOOR_OK)
+        return c;
+    struct moor_http_request req = {
+        .method = "PUT", .url = BASE "/hashes", .body = moor_buf_view(body), .timeout_ms = CALL_MS
+    };
+    const struct question q = { .on_done = done, .ctx = ctx };
+    return ask(r, &q, &req, err);
+}
+
 moor_code moor_roles_put_hashes(struct moor_roles *r, const char *settings_hash,
                                 const char *report_hash, moor_roles_done_fn done, void *ctx,
                                 struct moor_error *err)
@@ -216,12 +230,13 @@ moor_code moor_roles_put_hashes(struct moor_roles *r, const char *settings_hash,
     moor_buf_str(&body, ",\"reportHash\":");
     moor_buf_json_str(&body, moor_span_str(report_hash));
     moor_buf_char(&body, '}');
-    moor_code c = moor_buf_ok(&body, "hashes", err);
-    if (c != MOOR_OK)
-        return c;
-    struct moor_http_request req = {
-        .method = "PUT", .url = BASE "/hashes", .body = moor_buf_view(&body), .timeout_ms = CALL_MS
-    };
-    const struct question q = { .on_done = done, .ctx = ctx };
-    return ask(r, &q, &req, err);
+    return put(r, &body, done, ctx, err);
+}
+
+moor_code moor_roles_put_tags(struct moor_roles *r, const char *tags, moor_roles_done_fn done,
+                              void *ctx, struct moor_error *err)
+{
+    MOOR_AUTO(moor_buf) body = MOOR_BUF(TAGS_MAX);
+    moor_buf_fmt(&body, "{\"tags\":%s}", tags ? tags : "{}");
+    return put(r, &body, done, ctx, err);
 }

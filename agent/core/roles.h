@@ -49,5 +49,9 @@ typedef void (*moor_roles_done_fn)(void *ctx, const struct moor_error *err);
 MOOR_NODISCARD moor_code moor_roles_put_hashes(struct moor_roles *r, const char *settings_hash,
                                                const char *report_hash, moor_roles_done_fn done,
                                                void *ctx, struct moor_error *err);
+/* The resource's tags, a JSON object of texts, for the instance metadata; NULL = {}. */
+MOOR_NODISCARD moor_code moor_roles_put_tags(struct moor_roles *r, const char *tags,
+                                             moor_roles_done_fn done, void *ctx,
+                                             struct moor_error *err);
 
 #endif

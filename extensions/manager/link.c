@@ -42,10 +42,21 @@ void moor_link_free(struct moor_link *l)
     free(l);
 }
 
+static void on_told(void *ctx, const struct moor_error *err)
+{
+    (void)ctx;
+    (void)err; /* the next report or document says it again */
+}
+
+/* The identity role shows the tags to local programs, and reads no desired state itself. */
 static moor_code on_desired(void *ctx, struct moor_span text, struct moor_error *err)
 {
     struct moor_link *l = ctx;
-    return moor_manager_take_desired(l->m, text, true, err);
+    struct moor_error why = MOOR_ERROR_INIT;
+    moor_code c = moor_manager_take_desired(l->m, text, true, err);
+    if (c == MOOR_OK && moor_roles_put_tags(l->roles, l->m->desired.tags, on_told, l, &why))
+        moor_log_error(MOOR_LOG_WARNING, "tags.failed", &why, NULL);
+    return c;
 }
 
 static bool wants_certificate(void *ctx)
@@ -101,18 +112,12 @@ static bool make_report(void *ctx, bool forced, struct moor_buf *body, char *has
     return true;
 }
 
-static void on_hashes(void *ctx, const struct moor_error *err)
-{
-    (void)ctx;
-    (void)err; /* the next report says it again */
-}
-
 static void on_reported(void *ctx, const char *hash)
 {
     struct moor_link *l = ctx;
     struct moor_error err = MOOR_ERROR_INIT;
     memcpy(l->m->reported_hash, hash, sizeof(l->m->reported_hash));
-    if (moor_roles_put_hashes(l->roles, "", hash, on_hashes, l, &err) != MOOR_OK)
+    if (moor_roles_put_hashes(l->roles, "", hash, on_told, l, &err) != MOOR_OK)
         moor_log_error(MOOR_LOG_WARNING, "hashes.failed", &err, NULL);
 }
 
