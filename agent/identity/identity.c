@@ -418,8 +418,13 @@ const struct moor_json *moor_identity_tags(const struct moor_identity *i)
 
 void moor_identity_set_tags(struct moor_identity *i, const struct moor_json *tags)
 {
+    struct moor_error err = MOOR_ERROR_INIT;
+    if (moor_json_equal(i->tags, tags))
+        return;
     moor_json_free(i->tags);
     i->tags = moor_json_copy(tags);
+    if (moor_runstate_save_tags(tags, &err))
+        moor_log_error(MOOR_LOG_WARNING, "tags.not_written", &err, NULL);
 }
 
 void moor_identity_on_change(struct moor_identity *i, void (*fn)(void *ctx), void *ctx)
@@ -439,6 +444,7 @@ moor_code moor_identity_new(struct moor_loop *l, struct moor_pool *pool, struct 
     i->loop = l;
     i->pool = pool;
     i->keys = (struct moor_keystore)MOOR_KEYSTORE_INIT;
+    i->tags = moor_runstate_tags();
     moor_code c = moor_tokens_new(l, &i->tokens, err);
     if (!c)
         *out = MOOR_TAKE(i);

@@ -13,6 +13,11 @@
 #include "platform/random.h"
 #include "run/log.h"
 
+#define OWN_FOLDER "identity" /* in <RUN>, which is root's: this one is the role's own */
+#define BEAT_NAME  "heartbeat.json"
+#define TAGS_NAME  "tags.json"
+#define TAGS_MAX   65536
+
 struct beat_doc {
     const char *boot_id;
     uint64_t sequence;
@@ -30,6 +35,11 @@ static const struct moor_json_field beat_fields[] = {
     { MOOR_F_END, NULL, 0, 0, 0, 0, NULL },
 };
 static const struct moor_json_shape beat_shape = { sizeof(struct beat_doc), beat_fields, 0 };
+
+static moor_code own_path(const char *name, char **out, struct moor_error *err)
+{
+    return plat_path(PLAT_DIR_RUN, out, err, "%s/%s", OWN_FOLDER, name);
+}
 
 static bool is_boot_id(struct moor_span s)
 {
@@ -110,7 +120,7 @@ void moor_runstate_load(struct moor_runstate *s, const char *vm_id)
     MOOR_AUTO(moor_buf) text = MOOR_BUF(1024);
     MOOR_AUTOSTR path = NULL;
     struct beat_doc doc = { 0 };
-    moor_code c = plat_path(PLAT_DIR_RUN, &path, NULL, "heartbeat.json");
+    moor_code c = own_path(BEAT_NAME, &path, NULL);
     if (!c)
         c = plat_read_all(path, 1024, &text, NULL);
     if (!c)
@@ -123,26 +133,59 @@ void moor_runstate_load(struct moor_runstate *s, const char *vm_id)
     (void)snprintf(s->revision, sizeof(s->revision), "%s", doc.revision ? doc.revision : "");
 }
 
+static moor_code write_own(const char *name, const struct moor_buf *text, struct moor_error *err)
+{
+    MOOR_AUTOSTR folder = NULL;
+    MOOR_AUTOSTR path = NULL;
+    moor_code c = moor_buf_ok(text, name, err);
+    if (!c)
+        c = plat_path(PLAT_DIR_RUN, &folder, err, "%s", OWN_FOLDER);
+    if (!c)
+        c = plat_make_dirs(folder, PLAT_WORLD_READ, err);
+    if (!c)
+        c = own_path(name, &path, err);
+    return c ? c : plat_write_atomic(path, moor_buf_view(text), PLAT_WORLD_READ, err);
+}
+
 moor_code moor_runstate_save(const struct moor_runstate *s, struct moor_error *err)
 {
     MOOR_AUTO(moor_buf) text = MOOR_BUF(1024);
-    MOOR_AUTOSTR path = NULL;
     const struct beat_doc doc = { s->boot_id, s->sequence, s->last_beat_ms, s->wait_seconds,
                                   s->revision };
     moor_json_encode(&text, &beat_shape, &doc);
-    moor_code c = moor_buf_ok(&text, "heartbeat.json", err);
+    return write_own(BEAT_NAME, &text, err);
+}
+
+struct moor_json *moor_runstate_tags(void)
+{
+    MOOR_AUTO(moor_buf) text = MOOR_BUF(TAGS_MAX);
+    MOOR_AUTOSTR path = NULL;
+    struct moor_json *tags = NULL;
+    moor_code c = own_path(TAGS_NAME, &path, NULL);
     if (!c)
-        c = plat_path(PLAT_DIR_RUN, &path, err, "heartbeat.json");
-    return c ? c : plat_write_atomic(path, moor_buf_view(&text), PLAT_WORLD_READ, err);
+        c = plat_read_all(path, TAGS_MAX, &text, NULL);
+    if (!c)
+        c = moor_json_parse(moor_buf_view(&text), &tags, NULL);
+    return c ? NULL : tags;
+}
+
+moor_code moor_runstate_save_tags(const struct moor_json *tags, struct moor_error *err)
+{
+    MOOR_AUTO(moor_buf) text = MOOR_BUF(TAGS_MAX);
+    moor_buf_json(&text, tags);
+    return write_own(TAGS_NAME, &text, err);
 }
 
 void moor_runstate_forget(void)
 {
-    MOOR_AUTOSTR path = NULL;
-    struct moor_error err = MOOR_ERROR_INIT;
-    moor_code c = plat_path(PLAT_DIR_RUN, &path, &err, "heartbeat.json");
-    if (!c)
-        c = plat_remove(path, &err);
-    if (c)
-        moor_log_error(MOOR_LOG_WARNING, "heartbeat.state_not_removed", &err, NULL);
+    static const char *const names[] = { BEAT_NAME, TAGS_NAME };
+    for (size_t i = 0; i < MOOR_COUNTOF(names); i++) {
+        MOOR_AUTOSTR path = NULL;
+        struct moor_error err = MOOR_ERROR_INIT;
+        moor_code c = own_path(names[i], &path, &err);
+        if (!c)
+            c = plat_remove(path, &err);
+        if (c && c != MOOR_E_NOTFOUND)
+            moor_log_error(MOOR_LOG_WARNING, "state.not_removed", &err, NULL);
+    }
 }

@@ -2,9 +2,10 @@
 /*
  * runstate.h: what survives a restart of the service but not of the machine, in <RUN>:
  *
- *   boot-id          32 hexadecimal digits the agent drew; read by every role
- *   heartbeat.json   the highest sequence under that id, when the last beat was accepted, and
- *                    what its answer said that a restart must not forget
+ *   boot-id                   32 hexadecimal digits the agent drew; read by every role
+ *   identity/tags.json        the resource's tags, as the extensions role told them
+ *   identity/heartbeat.json   the highest sequence under that id, when the last beat was accepted,
+ * and what its answer said that a restart must not forget
  *
  * Blocking, small files; loop thread.
  */
@@ -14,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/json.h"
 
 #define MOOR_BOOT_ID_LEN 32
 
@@ -31,6 +33,11 @@ void moor_runstate_load(struct moor_runstate *s, const char *vm_id);
 
 /* Only the heartbeat part. */
 MOOR_NODISCARD moor_code moor_runstate_save(const struct moor_runstate *s, struct moor_error *err);
-void moor_runstate_forget(void); /* removes the heartbeat part */
+void moor_runstate_forget(void); /* removes heartbeat and tags */
+
+/* NULL when there are none. The caller frees. */
+struct moor_json *moor_runstate_tags(void);
+MOOR_NODISCARD moor_code moor_runstate_save_tags(const struct moor_json *tags,
+                                                 struct moor_error *err);
 
 #endif

@@ -294,6 +294,9 @@ def test_tags_told_by_the_extensions_role_are_shown(served):
     assert compute["tags"] == "env:test;owner:me"
     assert compute["tagsList"] == [{"name": "env", "value": "test"},
                                    {"name": "owner", "value": "me"}]
+    served.restart_role("identity")
+    again = served.himds_get("/metadata/instance/compute?api-version=2019-11-01").json
+    assert again["tags"] == compute["tags"]
     assert served.role_channel("PUT", "/hashes", {"tags": {}}).status == 200
 
 

@@ -256,6 +256,16 @@ def test_report_is_wanted_until_its_hash_is_told(box, controlplane, unique):
     assert box.role_channel("GET", "/state?after=").json["reportWanted"] is False
 
 
+def test_tags_of_the_resource_reach_local_programs(connected, controlplane, unique):
+    changed = controlplane.arm("PATCH", connected.resource_id, {"tags": {"color": unique}})
+    assert changed.status == 200, changed
+
+    def shown():
+        path = "/metadata/instance/compute?api-version=2020-06-01"
+        return connected.himds_get(path).json["tags"] == f"color:{unique}"
+    wait_for(shown, 30, "the tag in the instance metadata")
+
+
 # Documents come, change and go
 
 
