@@ -109,6 +109,18 @@ static void reply_heartbeat(struct moor_call *c, const struct moor_machine *m,
     moor_call_json(c, 200, o);
 }
 
+/* Whether the machine's key came into use after the fork was seen. */
+static bool rotated_since(struct moor_call *c, const char *vm_id, int64_t forked_ms)
+{
+    struct moor_machine_keys keys = { NULL, 0 };
+    if (moor_machine_keys_get(c->app->store, vm_id, c->arena, &keys, NULL))
+        return false;
+    for (size_t i = 0; i < keys.count; i++)
+        if (keys.items[i].state == MOOR_KEY_CURRENT)
+            return keys.items[i].since_ms > forked_ms;
+    return false;
+}
+
 static void on_heartbeat(struct moor_call *c)
 {
     struct moor_machine m;
@@ -138,6 +150,10 @@ static void on_heartbeat(struct moor_call *c)
                         "another machine uses this identity, and it is the registered one: "
                         "connect this one under a new name");
         return;
+    }
+    if (answer.verdict == MOOR_BEAT_ROTATE && rotated_since(c, m.vm_id, answer.forked_ms)) {
+        moor_live_settle(c->app->live, m.vm_id, h.boot_id, c->now_ms);
+        answer.verdict = MOOR_BEAT_FINE;
     }
     reply_heartbeat(c, &m, &answer);
 }

@@ -156,6 +156,8 @@ moor_beat_verdict moor_beats_take(struct moor_beats *b, const struct moor_beat *
     const struct moor_fingerprint *other = other_side(b, boot, now_ms);
     if (!other)
         return MOOR_BEAT_FINE;
+    if (!b->forked_ms)
+        b->forked_ms = now_ms;
     bool mine = moor_fingerprint_same(&b->registered, &boot->print);
     bool theirs = moor_fingerprint_same(&b->registered, other);
     if (mine == theirs)
@@ -163,8 +165,10 @@ moor_beat_verdict moor_beats_take(struct moor_beats *b, const struct moor_beat *
     return mine ? MOOR_BEAT_ROTATE : MOOR_BEAT_CLONE;
 }
 
-void moor_beats_settle(struct moor_beats *b, const char *boot_id)
+void moor_beats_settle(struct moor_beats *b, const char *boot_id, int64_t now_ms)
 {
+    b->forked_ms = 0;
+    b->settled_ms = now_ms;
     struct moor_boot *boot = find_boot(b, boot_id);
     if (!boot) {
         b->count = 0;
@@ -183,10 +187,14 @@ void moor_beats_merge(struct moor_beats *into, const struct moor_beats *from)
 {
     if (moor_fingerprint_empty(&into->registered))
         into->registered = from->registered;
+    into->settled_ms = later(into->settled_ms, from->settled_ms);
+    bool forked = from->forked_ms > into->settled_ms;
+    if (!into->forked_ms && forked)
+        into->forked_ms = from->forked_ms;
     for (uint32_t i = 0; i < from->count; i++) {
         const struct moor_boot *theirs = &from->boots[i];
         struct moor_boot *ours = find_boot(into, theirs->id);
-        if (!ours && into->count == MOOR_BEATS_BOOTS)
+        if (!ours && (into->count == MOOR_BEATS_BOOTS || theirs->last_ms <= into->settled_ms))
             continue;
         if (!ours) {
             *new_boot(into, theirs->id) = *theirs;
@@ -196,7 +204,7 @@ void moor_beats_merge(struct moor_beats *into, const struct moor_beats *from)
         ours->last_ms = later(ours->last_ms, theirs->last_ms);
         if (theirs->highest > ours->highest)
             ours->highest = theirs->highest;
-        if (!ours->rival[0])
+        if (!ours->rival[0] && forked)
             memcpy(ours->rival, theirs->rival, sizeof ours->rival);
     }
 }
@@ -223,6 +231,8 @@ static void print_from_json(const struct moor_json *v, struct moor_fingerprint *
 struct moor_json *moor_beats_to_json(const struct moor_beats *b)
 {
     struct moor_json *o = moor_json_new_object();
+    moor_json_set_int(o, "forked", b->forked_ms);
+    moor_json_set_int(o, "settled", b->settled_ms);
     moor_json_set(o, "registered", print_to_json(&b->registered));
     struct moor_json *boots = moor_json_new_array();
     for (uint32_t i = 0; i < b->count; i++) {
@@ -255,6 +265,8 @@ static int64_t get_int(const struct moor_json *o, const char *name)
 void moor_beats_from_json(const struct moor_json *v, struct moor_beats *out)
 {
     memset(out, 0, sizeof *out);
+    out->forked_ms = get_int(v, "forked");
+    out->settled_ms = get_int(v, "settled");
     print_from_json(moor_json_get(v, "registered"), &out->registered);
     MOOR_JSON_EACH(j, moor_json_get(v, "boots"))
     {

@@ -43,6 +43,8 @@ struct moor_boot {
 struct moor_beats {
     struct moor_boot boots[MOOR_BEATS_BOOTS];
     uint32_t count;
+    int64_t forked_ms;                  /* when the fork that stands was first seen, 0 = none */
+    int64_t settled_ms;                 /* when the last one was settled: older facts are over */
     struct moor_fingerprint registered; /* of the first beat ever; parts follow slow changes */
 };
 
@@ -68,8 +70,8 @@ moor_beat_verdict moor_beats_take(struct moor_beats *b, const struct moor_beat *
  * silent for a day. */
 bool moor_beats_forked(const struct moor_beats *b, int64_t now_ms);
 
-/* The key was rotated or replaced: only the boots of the machine that owns it count from here. */
-void moor_beats_settle(struct moor_beats *b, const char *boot_id);
+/* The key was rotated since the fork was seen: only the boot that has it counts from here. */
+void moor_beats_settle(struct moor_beats *b, const char *boot_id, int64_t now_ms);
 
 /* Adds what another process wrote: min of firsts, max of lasts and highest. */
 void moor_beats_merge(struct moor_beats *into, const struct moor_beats *from);

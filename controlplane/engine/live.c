@@ -426,6 +426,7 @@ moor_code moor_live_take(struct moor_live *l, const char *vm_id, const struct mo
     if (!m)
         return moor_fail(err, MOOR_E_NOMEM, "heartbeat: no memory");
     out->verdict = moor_beats_take(&m->beats, &beat->beat, now_ms, PERIOD_MS);
+    out->forked_ms = out->verdict == MOOR_BEAT_FINE ? 0 : m->beats.forked_ms;
     out->send_properties = !moor_streq(m->properties_hash, beat->properties_hash);
     out->send_report = !moor_streq(m->report_hash, beat->report_hash);
     out->wait_seconds = l->waiters < l->max_waiters || m->waiter ? WAIT_SECONDS : 0;
@@ -433,6 +434,15 @@ moor_code moor_live_take(struct moor_live *l, const char *vm_id, const struct mo
         note_status(m, beat, now_ms);
     mark_dirty(l, m);
     return MOOR_OK;
+}
+
+void moor_live_settle(struct moor_live *l, const char *vm_id, const char *boot_id, int64_t now_ms)
+{
+    struct machine *m = find(l, vm_id);
+    if (!m)
+        return;
+    moor_beats_settle(&m->beats, boot_id, now_ms);
+    mark_dirty(l, m);
 }
 
 void moor_live_properties_stored(struct moor_live *l, const char *vm_id, const char *hash,

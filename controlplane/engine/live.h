@@ -47,12 +47,16 @@ struct moor_live_beat {
 };
 struct moor_live_answer {
     moor_beat_verdict verdict;
+    int64_t forked_ms; /* when the fork was first seen, 0 = there is none */
     bool send_properties, send_report;
     uint32_t wait_seconds; /* 0 = there is no room for one more waiter */
 };
 MOOR_NODISCARD moor_code moor_live_take(struct moor_live *l, const char *vm_id,
                                         const struct moor_live_beat *beat, int64_t now_ms,
                                         struct moor_live_answer *out, struct moor_error *err);
+/* The machine has rotated its key since the fork: the other side is out, its boots are forgotten.
+ */
+void moor_live_settle(struct moor_live *l, const char *vm_id, const char *boot_id, int64_t now_ms);
 #define MOOR_HEARTBEAT_SECONDS 300u
 
 /* What was stored for good: its hash is expected in the next heartbeats. */

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """docs/protocol/service.md against the real control plane, with an agent that shares no code."""
 import concurrent.futures
+import copy
+import json
+import sqlite3
 import time
 
 import pytest
@@ -288,12 +291,51 @@ def test_a_deleted_machine_is_nobody(enrolled):
     assert enrolled.ask_certificate().status == 404
 
 
-def test_a_clone_on_other_hardware_is_told_so(enrolled):
-    # Periods are five minutes: only the store's clock could show this from outside; the table is
-    # tested in unit/controlplane/engine/beats_test.c. Here: two boots in a row are no clone.
+def test_two_boots_in_a_row_are_no_clone(enrolled):
     enrolled.beat()
     enrolled.boot_id, enrolled.sequence = "ab" * 16, 0
     assert enrolled.beat().json["rotate"] is False
+
+
+def age_boots(controlplane, vm_id, ages):
+    """Moves the first and last beat of each boot (in minutes before now) in the stored document."""
+    now = int(time.time() * 1000)
+    database = sqlite3.connect(controlplane.state / "controlplane.db")
+    with database:
+        [[text]] = database.execute("SELECT json FROM machine_docs WHERE vm_id = ? AND kind = 'heartbeat'",
+                                    (vm_id,)).fetchall()
+        document = json.loads(text)
+        for boot in document["beats"]["boots"]:
+            first, last = ages[boot["id"]]
+            boot["first"], boot["last"] = now - first * 60000, now - last * 60000
+        database.execute("UPDATE machine_docs SET json = ? WHERE vm_id = ? AND kind = 'heartbeat'",
+                         (json.dumps(document), vm_id))
+    database.close()
+
+
+def test_a_clone_on_other_hardware_is_stopped_and_the_machine_rotates(own_controlplane, unique):
+    agent = FakeAgent(own_controlplane, "rg", unique).register().enrol()
+    agent.beat()
+    clone = copy.copy(agent)
+    clone.boot_id, clone.sequence = "ab" * 16, 0
+    clone.fingerprint = {part: "cd" * 32 for part in agent.fingerprint}
+    assert clone.beat().status == 200
+    own_controlplane.stop()
+    age_boots(own_controlplane, agent.vm_id, {agent.boot_id: (120, 10), clone.boot_id: (60, 60)})
+    own_controlplane.start()
+    refused = clone.beat()
+    assert refused.status == 409 and code_of(refused) == "IdentityCloned"
+    answer = agent.beat()
+    assert answer.status == 200 and answer.json["rotate"] is True
+    shown = own_controlplane.arm("GET", agent.resource_id).json["properties"]
+    assert shown["status"] == "Connected" and shown["statusReason"] == "Cloned"
+    # The rotation ends it: the clone has the old key.
+    new = new_key()
+    agent.take_certificate(agent.ask_certificate(agent.csr(new)))
+    agent.token = agent.sign_in(new).json["access_token"]
+    assert agent.beat().json["rotate"] is False
+    shown = own_controlplane.arm("GET", agent.resource_id).json["properties"]
+    assert not shown.get("statusReason")
 
 
 def test_a_settings_certificate_must_be_rsa_and_self_signed(enrolled):

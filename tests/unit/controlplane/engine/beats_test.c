@@ -57,6 +57,21 @@ static void a_clone_on_other_hardware_is_told_apart(void)
     CHECK(!moor_beats_forked(&b, t + 2 * DAY));
 }
 
+static void a_settled_fork_stays_settled_when_merged(void)
+{
+    struct moor_beats b = { .count = 0 };
+    int64_t t = 100 * DAY;
+    (void)beat(&b, boot_a, 1, t, "xyz");
+    (void)beat(&b, boot_b, 1, t += MIN, "pqr");
+    (void)beat(&b, boot_a, 2, t += 2 * PERIOD, "xyz");
+    CHECK_INT(beat(&b, boot_b, 2, t += MIN, "pqr"), MOOR_BEAT_CLONE);
+    struct moor_beats stored = b;
+    moor_beats_settle(&b, boot_a, t);
+    moor_beats_merge(&b, &stored);
+    CHECK_INT(b.count, 1);
+    CHECK_INT(beat(&b, boot_a, 3, t += MIN, "xyz"), MOOR_BEAT_FINE);
+}
+
 static void a_clone_that_looks_the_same_stops_nobody(void)
 {
     struct moor_beats b = { .count = 0 };
@@ -104,7 +119,12 @@ static void one_boot_copied_with_its_memory_is_a_fork(void)
     }
     CHECK_INT(mine, MOOR_BEAT_ROTATE);
     CHECK_INT(theirs, MOOR_BEAT_CLONE);
-    moor_beats_settle(&b, boot_a);
+    CHECK(b.forked_ms > 0 && b.forked_ms <= t);
+    struct moor_beats stored = b;
+    moor_beats_settle(&b, boot_a, t);
+    CHECK(!moor_beats_forked(&b, t));
+    /* What was written before does not bring it back. */
+    moor_beats_merge(&b, &stored);
     CHECK(!moor_beats_forked(&b, t));
 }
 
@@ -184,6 +204,7 @@ static void status_follows_beats_and_certificate(void)
 
 CHECK_MAIN(CHECK_TEST(one_machine_that_reboots_is_fine),
            CHECK_TEST(a_clone_on_other_hardware_is_told_apart),
+           CHECK_TEST(a_settled_fork_stays_settled_when_merged),
            CHECK_TEST(a_clone_that_looks_the_same_stops_nobody),
            CHECK_TEST(a_reverted_snapshot_is_no_fork),
            CHECK_TEST(repeats_and_lost_sequences_are_no_fork),
