@@ -11,9 +11,9 @@ import pytest
 from harness.process import PATIENCE, TREE, program, run
 
 QUICKSTART = TREE / "packaging/quickstart"
-STEPS = ("control plane", "agent: identity extensions", "cloud register", "connect",
+STEPS = ("control plane", "agent: identity extensions logs", "cloud register", "connect",
          "token for a local program", "publish extension packages", "deploy the sample extension",
-         "deploy CustomScript")
+         "deploy CustomScript", "forward log files", "query the log")
 
 
 def quickstart(space, root, *arguments, check=True, **extra):

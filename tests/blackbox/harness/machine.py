@@ -7,7 +7,7 @@ import urllib.parse
 from . import web
 from .process import Process, program, run
 
-ROLES = ("identity", "extensions")
+ROLES = ("identity", "extensions", "logs")
 CLOUD = "TestCloud"
 
 
