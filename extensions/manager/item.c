@@ -106,6 +106,7 @@ void moor_item_free(struct moor_item *i)
 moor_code moor_item_set(char **field, const char *value, struct moor_error *err)
 {
     char *mine = moor_strdup(value ? value : "");
+    MOOR_ASSERT(field);
     if (!mine)
         return moor_fail(err, MOOR_E_NOMEM, "extension state: out of memory");
     free(*field);

@@ -210,7 +210,7 @@ void moor_link_refresh(struct moor_manager *m)
     }
     if (c == MOOR_OK)
         c = link_new(m, &m->link, &err);
-    if (c == MOOR_OK)
+    if (c == MOOR_OK && m->link)
         moor_log(MOOR_LOG_INFO, "extensions.connected", "resource", m->link->config.resource_id,
                  NULL);
     else if (c != MOOR_E_NOTFOUND)

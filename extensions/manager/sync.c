@@ -16,6 +16,8 @@
 #define REVISION_MAX 64
 
 typedef enum job { JOB_DISCOVERY, JOB_CERTIFICATE, JOB_DESIRED, JOB_REPORT, JOB_COUNT } job;
+static const char *const job_names[JOB_COUNT + 1] = { "discovery", "settings certificate",
+                                                      "desired state", "report", "sync" };
 
 struct moor_sync {
     struct moor_loop *loop;
@@ -47,10 +49,8 @@ static void keep(char *to, const char *from)
 static void back_off(struct moor_sync *s, const struct moor_error *err)
 {
     static const struct moor_retry_policy policy = { 2000, 300000, 20 };
-    static const char *const names[JOB_COUNT] = { "discovery", "settingsCertificate",
-                                                  "desiredState", "report" };
     if (s->failures == 0)
-        moor_log_error(MOOR_LOG_WARNING, "sync.failed", err, "call", names[s->current], NULL);
+        moor_log_error(MOOR_LOG_WARNING, "sync.failed", err, "call", job_names[s->current], NULL);
     moor_secret_drop(&s->token);
     if (strcmp(err->service_code, "WrongRegion") == 0)
         s->wanted[JOB_DISCOVERY] = true;
@@ -129,15 +129,13 @@ static moor_code on_report(struct moor_sync *s, const struct moor_http_response 
     return MOOR_OK;
 }
 
-static const struct {
-    const char *what;
-    moor_code (*read)(struct moor_sync *s, const struct moor_http_response *r,
-                      struct moor_error *err);
-} jobs[JOB_COUNT] = {
-    [JOB_DISCOVERY] = { "discovery", on_discovery },
-    [JOB_CERTIFICATE] = { "settings certificate", on_certificate },
-    [JOB_DESIRED] = { "desired state", on_desired },
-    [JOB_REPORT] = { "report", on_report },
+static moor_code (*const readers[JOB_COUNT])(struct moor_sync *s,
+                                             const struct moor_http_response *r,
+                                             struct moor_error *err) = {
+    [JOB_DISCOVERY] = on_discovery,
+    [JOB_CERTIFICATE] = on_certificate,
+    [JOB_DESIRED] = on_desired,
+    [JOB_REPORT] = on_report,
 };
 
 static void on_answer(void *ctx, const struct moor_http_response *r, const struct moor_error *err)
@@ -148,9 +146,9 @@ static void on_answer(void *ctx, const struct moor_http_response *r, const struc
     s->busy = false;
     moor_code c = e.code;
     if (c == MOOR_OK)
-        c = moor_service_check(r, jobs[s->current].what, &e);
+        c = moor_service_check(r, job_names[s->current], &e);
     if (c == MOOR_OK)
-        c = jobs[s->current].read(s, r, &e);
+        c = readers[s->current](s, r, &e);
     if (c != MOOR_OK) {
         s->wanted[s->current] = true;
         back_off(s, &e);
