@@ -152,6 +152,8 @@ static void command_failed(struct moor_manager *m, struct moor_item *i,
         return;
     }
     i->killed = 0;
+    if (m->step.verb == MOOR_VERB_ENABLE)
+        i->enabled_seq = -1; /* whatever the status file says: the exit code outvotes it */
     if (m->step.may_fail) {
         moor_log(MOOR_LOG_WARNING, "handler.failed", "name", i->name, "verb",
                  moor_handler_verb_name(m->step.verb), "result", moor_buf_cstr(&text), NULL);

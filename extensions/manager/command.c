@@ -16,6 +16,8 @@
 
 #define OUTPUT_TAIL 1600
 #define ENV_MAX     24
+#define SIGNAL_KILL 9
+#define SIGNAL_TERM 15
 
 struct moor_command {
     struct moor_child *child;
@@ -58,6 +60,15 @@ static void add_tail(struct moor_buf *b, const char *path)
         moor_utf8_repair(b, moor_span(tail, got));
 }
 
+/* The shell in between says 128 + N of a handler that signal N ended. Only the two that others
+ * send are taken for it: handlers may use the rest as exit codes of their own. */
+static struct plat_exit seen_through_shell(struct plat_exit how)
+{
+    if (!how.signaled && (how.code == 128 + SIGNAL_KILL || how.code == 128 + SIGNAL_TERM))
+        return (struct plat_exit){ true, how.code - 128 };
+    return how;
+}
+
 static void on_end(void *ctx, const struct moor_child_result *r)
 {
     struct moor_command *c = ctx;
@@ -66,7 +77,8 @@ static void on_end(void *ctx, const struct moor_child_result *r)
     add_tail(&output, c->out_path);
     moor_buf_str(&output, "\n\n[stderr]\n");
     add_tail(&output, c->err_path);
-    const struct moor_command_result result = { r->how.signaled, r->timed_out, r->how.code,
+    struct plat_exit how = seen_through_shell(r->how);
+    const struct moor_command_result result = { how.signaled, r->timed_out, how.code,
                                                 moor_buf_cstr(&output) };
     c->done(c->ctx, &result);
 }

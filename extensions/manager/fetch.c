@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -101,6 +103,10 @@ static void end_failed(struct moor_manager *m, struct moor_fetch_op *op)
     } else if (i) {
         moor_manager_fail_step(m, i, code, 0, op->err.msg);
     }
+    if (!again) {
+        moor_code c = plat_remove(op->path, NULL);
+        (void)c; /* moor_fetch_clean() finds it */
+    }
 }
 
 /* The new folder is there: the item works with it from now on. */
@@ -200,6 +206,20 @@ static void on_unpacked(void *ctx, bool cancelled)
     end(op);
 }
 
+/* The client says so of an answer that goes on behind the size it may have. */
+static void too_long(struct moor_fetch_op *op)
+{
+    moor_code c =
+        moor_fail(&op->err, MOOR_E_BADINPUT,
+                  "package: has more bytes than the %" PRIu64 " the service said", op->size);
+    (void)c;
+    (void)snprintf(op->err.service_code, sizeof(op->err.service_code), "PackageCorrupt");
+    op->refused = true;
+    plat_file_drop(&op->file);
+    c = plat_remove(op->path, NULL);
+    (void)c;
+}
+
 static void on_answer(void *ctx, const struct moor_http_response *r, const struct moor_error *err)
 {
     struct moor_fetch_op *op = ctx;
@@ -208,6 +228,8 @@ static void on_answer(void *ctx, const struct moor_http_response *r, const struc
     op->err = *err;
     if (c == MOOR_OK && (r->status < 200 || r->status > 299))
         c = moor_http_error_from(r, "package", &op->err);
+    if (c == MOOR_E_NOMEM)
+        too_long(op);
     /* A range behind the end: what is here is not a beginning of it. */
     if (c != MOOR_OK && op->err.http == 416)
         c = plat_truncate(&op->file, 0, NULL);
@@ -320,6 +342,32 @@ static moor_code prepare(struct moor_fetch_op *op, const struct moor_item *i,
     if (c == MOOR_OK)
         c = plat_path(PLAT_DIR_GUESTCONFIG, &op->path, err, "downloads/%s.zip", op->sha256);
     return c;
+}
+
+static bool clean_one(void *ctx, const char *name, const struct plat_stat *st)
+{
+    const struct moor_manager *m = ctx;
+    MOOR_AUTOSTR path = NULL;
+    (void)st;
+    for (size_t n = 0; n < m->desired.extension_count; n++) {
+        const char *sha256 = m->desired.extensions[n].package.sha256;
+        if (sha256 && strncmp(name, sha256, strlen(sha256)) == 0)
+            return true;
+    }
+    if (plat_path(PLAT_DIR_GUESTCONFIG, &path, NULL, "downloads/%s", name) == MOOR_OK) {
+        moor_code c = plat_remove(path, NULL);
+        (void)c; /* the next start tries again */
+    }
+    return true;
+}
+
+void moor_fetch_clean(struct moor_manager *m)
+{
+    MOOR_AUTOSTR folder = NULL;
+    if (plat_path(PLAT_DIR_GUESTCONFIG, &folder, NULL, "downloads") != MOOR_OK)
+        return;
+    moor_code c = plat_list_dir(folder, clean_one, m, NULL);
+    (void)c; /* not there: nothing was downloaded yet */
 }
 
 moor_code moor_fetch_package(struct moor_manager *m, struct moor_item *i,

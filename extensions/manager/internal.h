@@ -89,6 +89,7 @@ MOOR_NODISCARD moor_code moor_fetch_package(struct moor_manager *m, struct moor_
                                             const struct moor_desired_extension *goal,
                                             struct moor_error *err);
 void moor_fetch_op_free(struct moor_fetch_op *op);
+void moor_fetch_clean(struct moor_manager *m); /* removes partial packages nobody wants */
 
 /* settle.c: reads the status of an enabled item; true when anything about it changed. */
 bool moor_settle(struct moor_manager *m, struct moor_item *i,

@@ -442,6 +442,8 @@ static moor_code load_memory(struct moor_manager *m, struct moor_error *err)
         moor_log_error(MOOR_LOG_ERROR, "desired.unreadable", err, NULL);
         c = MOOR_OK; /* the service has it */
     }
+    if (c == MOOR_OK)
+        moor_fetch_clean(m);
     return c;
 }
 

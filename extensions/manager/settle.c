@@ -87,11 +87,25 @@ static bool settle_from(struct moor_manager *m, struct moor_item *i,
     return update(i, MOOR_OUTCOME_SUCCEEDED, "", s->code, s->message, s->json);
 }
 
-/* A failure that the handler's own status may take back. */
-static bool may_change(const struct moor_item *i)
+/* A status file speaks for the goal when this version was enabled for it with success. Failures
+ * of others than the handler are not its to take back. */
+static bool may_change(const struct moor_item *i, const struct moor_desired_extension *goal)
 {
-    return i->outcome != MOOR_OUTCOME_FAILED || *i->status ||
-           strcmp(i->error_code, "HandlerStatusMalformed") == 0;
+    static const char handlers_own[] = "Handler";
+    if (i->phase != MOOR_PHASE_ENABLED || i->enabled_seq != (int64_t)i->seq || i->running.pid)
+        return false;
+    if (goal && (goal->state == MOOR_DESIRED_UNINSTALL || strcmp(goal->version, i->version) != 0))
+        return false;
+    return i->outcome != MOOR_OUTCOME_FAILED ||
+           strncmp(i->error_code, handlers_own, sizeof(handlers_own) - 1) == 0;
+}
+
+/* {} is what the service makes of none. */
+static bool has_settings(const struct moor_desired_extension *goal)
+{
+    if (!goal || goal->protected_settings)
+        return goal != NULL;
+    return goal->public_settings && strcmp(goal->public_settings, "{}") != 0;
 }
 
 bool moor_settle(struct moor_manager *m, struct moor_item *i,
@@ -100,8 +114,7 @@ bool moor_settle(struct moor_manager *m, struct moor_item *i,
     MOOR_AUTO(moor_arena) arena = MOOR_ARENA(STATUS_ARENA_MAX);
     struct moor_error err = MOOR_ERROR_INIT;
     struct moor_handler_status s;
-    bool enabled = i->phase == MOOR_PHASE_ENABLED && i->enabled_seq == (int64_t)i->seq;
-    if (!enabled || i->running.pid || !may_change(i))
+    if (!may_change(i, goal))
         return false;
     moor_code c = moor_folder_status(i, &s, &arena, &err);
     if (c == MOOR_E_BADINPUT)
@@ -109,8 +122,7 @@ bool moor_settle(struct moor_manager *m, struct moor_item *i,
     i->half_since_ms = 0;
     if (c == MOOR_OK)
         return settle_from(m, i, &s);
-    bool has_settings = goal && (goal->public_settings || goal->protected_settings);
-    if (c == MOOR_E_NOTFOUND && has_settings)
+    if (c == MOOR_E_NOTFOUND && has_settings(goal))
         return still_waiting(i, "the handler has not reported yet", "");
     if (c == MOOR_E_NOTFOUND)
         return update(i, MOOR_OUTCOME_SUCCEEDED, "", 0, "Plugin enabled", "");
