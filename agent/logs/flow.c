@@ -102,6 +102,8 @@ static void note_problem(struct moor_flow *f, const struct moor_error *err, uint
     f->problem = *err;
     moor_log_error(same ? MOOR_LOG_DEBUG : MOOR_LOG_WARNING, "logs.flow_waits", err, "flow",
                    f->spec.key, "rule", f->spec.rule, "retry_seconds", seconds, NULL);
+    if (!same)
+        f->env->on_state(f->env->ctx);
 }
 
 static void note_success(struct moor_flow *f)
@@ -111,6 +113,7 @@ static void note_success(struct moor_flow *f)
         return;
     f->problem = (struct moor_error)MOOR_ERROR_INIT;
     moor_log(MOOR_LOG_NOTICE, "logs.flow_delivers_again", "flow", f->spec.key, NULL);
+    f->env->on_state(f->env->ctx);
 }
 
 /* Reading */
@@ -174,12 +177,17 @@ static bool check_sources(struct moor_flow *f, const struct batch *b)
     return good;
 }
 
-static void apply_read(const struct batch *b)
+static void apply_read(struct moor_flow *f, const struct batch *b)
 {
     for (size_t i = 0; i < b->harvest->count; i++) {
         const struct moor_harvest_source *s = &b->harvest->sources[i];
         struct moor_input *in = s->owner;
         in->read = s->to;
+        if (in->done.head_len == 0 && s->to.offset > 0) {
+            in->done = s->to;
+            moor_mark_rewind(&in->done);
+            f->inputs.grew = true;
+        }
         in->dirty = in->dirty || s->more;
         in->unfinished = s->unfinished;
         if (s->last && !s->more)
@@ -240,7 +248,7 @@ static void on_harvested(void *ctx, bool cancelled)
     struct moor_error e = b->harvest->error;
     bool good = e.code == MOOR_OK && !b->stale && check_sources(f, b);
     if (good) {
-        apply_read(b);
+        apply_read(f, b);
         use_batch(f, b);
         return;
     }
@@ -639,6 +647,10 @@ static void begin_rescue(struct moor_flow *f)
 
 static void advance(struct moor_flow *f)
 {
+    if (f->inputs.grew) {
+        f->inputs.grew = false;
+        f->env->on_progress(f->env->ctx);
+    }
     bool busy = f->in_flight || f->loading;
     if (f->stopping || !f->env->sender) {
         if (!busy && !f->reading)
@@ -711,6 +723,7 @@ static moor_code take_record(struct moor_flow *f, const struct moor_flow_record 
     const struct moor_position *files = record->files.items;
     f->counts = record->counts;
     f->queue_done = record->queue_done;
+    f->inputs.since_ms = f->env->since_ms;
     for (size_t i = 0; i < record->files.count; i++) {
         moor_code c = moor_inputs_remember(&f->inputs, &files[i], err);
         if (c == MOOR_E_BADINPUT)
@@ -731,7 +744,7 @@ moor_code moor_flow_new(struct moor_flow_env *env, const struct moor_flow_spec *
     f->env = env;
     f->arena = (struct moor_arena)MOOR_ARENA(SPEC_BYTES);
     moor_code c = copy_spec(&f->arena, &f->spec, spec, err);
-    moor_inputs_init(&f->inputs, env->watches, f->spec.key);
+    moor_inputs_init(&f->inputs, env->file_watches, env->folder_watches, f->spec.key);
     f->inputs.patterns = &f->spec.patterns;
     f->inputs.policy = &env->policy;
     if (c == MOOR_OK)

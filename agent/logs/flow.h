@@ -28,11 +28,13 @@ struct moor_flow_env {
     struct moor_pool *pool;
     struct moor_sender *sender; /* NULL: nothing can be sent */
     struct moor_queue *queue;
-    struct moor_watchset *watches;
+    struct moor_watchset *file_watches, *folder_watches;
     struct moor_inputs_policy policy;
+    int64_t since_ms;   /* for flows that an earlier run knew: see moor_inputs.since_ms */
     const char *folder; /* <LIB>/logs */
     const char *computer;
     void (*on_progress)(void *ctx); /* positions or counts changed: write them down */
+    void (*on_state)(void *ctx);    /* a destination fails, or works again */
     void (*on_rest)(void *ctx);     /* a flow came to rest, or waits */
     void *ctx;
 };

@@ -40,9 +40,10 @@ struct moor_forwarder {
     struct moor_loop *loop;
     struct moor_pool *pool;
     struct moor_store store;
-    struct moor_watchset watches;
-    struct moor_watch *readable;
-    struct moor_timer *tick, *tend, *save_again, *stop_timer;
+    /* Two, since what happens to names cannot wait and what is written can. */
+    struct moor_watchset file_watches, folder_watches;
+    struct moor_watch *file_readable, *folder_readable;
+    struct moor_timer *tick, *tend, *save_again, *stop_timer, *status_timer;
     uint64_t last_tick_ms;
     char *folders[CONFIG_FOLDERS]; /* rules and what else we are told by */
 
@@ -60,7 +61,7 @@ struct moor_forwarder {
     struct saving *saving;
     bool unsaved;
     struct moor_error save_problem;
-    uint64_t status_ms; /* when status.json was written */
+    uint64_t status_ms; /* when status.json was written, 0 = it must be now */
     moor_code said;     /* why nothing is collected */
     unsigned again;
     void (*stopped)(void *ctx);
@@ -146,6 +147,9 @@ static struct saving *new_saving(struct moor_forwarder *f, struct moor_error *er
     if (f->status_ms == 0 || now - f->status_ms >= STATUS_MS || f->stopped) {
         moor_store_encode_status(&f->store, f->flows, f->flow_count, &s->status);
         f->status_ms = now;
+        moor_timer_disarm(f->status_timer);
+    } else if (!moor_timer_armed(f->status_timer)) {
+        moor_timer_arm(f->status_timer, STATUS_MS);
     }
     return s;
 }
@@ -176,6 +180,13 @@ static void on_save_again(void *ctx)
 static void on_progress(void *ctx)
 {
     save_soon(ctx);
+}
+
+static void on_state(void *ctx)
+{
+    struct moor_forwarder *f = ctx;
+    f->status_ms = 0;
+    save_soon(f);
 }
 
 /* What wants to be done later */
@@ -394,27 +405,13 @@ static void watch_config(struct moor_forwarder *f, const char *folder)
     MOOR_AUTOSTR path = moor_strdup(folder);
     struct moor_error e = MOOR_ERROR_INIT;
     while (path && *path) {
-        if (moor_watchset_want(&f->watches, path, false, &e) == MOOR_OK)
+        if (moor_watchset_want(&f->folder_watches, path, false, &e) == MOOR_OK)
             return;
         if (e.code != MOOR_E_NOTFOUND)
             break;
         *strrchr(path, '/') = '\0';
     }
     moor_log_error(MOOR_LOG_ERROR, "logs.folder_unwatched", &e, "folder", folder, NULL);
-}
-
-static void look_everywhere(struct moor_forwarder *f, bool at_once)
-{
-    moor_watchset_begin(&f->watches);
-    for (size_t i = 0; i < CONFIG_FOLDERS; i++)
-        watch_config(f, f->folders[i]);
-    load_config(f);
-    for (size_t i = 0; i < f->flow_count; i++)
-        moor_inputs_scan(moor_flow_inputs(f->flows[i]));
-    moor_watchset_end(&f->watches);
-    for (size_t i = 0; i < f->flow_count; i++)
-        moor_flow_go(f->flows[i], at_once);
-    tend_flows(f);
 }
 
 struct notices {
@@ -445,16 +442,13 @@ static bool is_config(const struct moor_forwarder *f, const char *folder, const 
     return false;
 }
 
-static void on_notice(void *ctx, int32_t id, const char *name)
+static void on_folder_notice(void *ctx, int32_t id, const char *name)
 {
     struct notices *n = ctx;
     struct moor_forwarder *f = n->f;
-    const char *folder = id < 0 ? NULL : moor_watchset_folder(&f->watches, id);
-    if (id < 0 || (folder && !*name))
-        n->everything = true;
-    if (!folder) {
-        for (size_t i = 0; i < f->flow_count; i++)
-            moor_inputs_notice(moor_flow_inputs(f->flows[i]), id);
+    const char *folder = id < 0 ? NULL : moor_watchset_folder(&f->folder_watches, id);
+    if (!folder || !*name) {
+        n->everything = n->everything || id < 0 || folder;
         return;
     }
     MOOR_AUTO(moor_buf) path = MOOR_BUF(4096);
@@ -465,45 +459,88 @@ static void on_notice(void *ctx, int32_t id, const char *name)
             n->scan[i] = true;
 }
 
-static bool want_again(const struct moor_forwarder *f)
+static void on_file_notice(void *ctx, int32_t id, const char *name)
 {
+    struct moor_forwarder *f = ctx;
+    (void)name;
     for (size_t i = 0; i < f->flow_count; i++)
-        if (moor_flow_inputs(f->flows[i])->again)
-            return true;
-    return false;
+        moor_inputs_notice(moor_flow_inputs(f->flows[i]), id);
+}
+
+/* Scans the flows that want it, all of them when scan is NULL. Something may move while we look:
+ * then once more, a little later. */
+static void scan_flows(struct moor_forwarder *f, const bool *scan)
+{
+    bool again = false;
+    for (size_t i = 0; i < f->flow_count; i++) {
+        struct moor_inputs *in = moor_flow_inputs(f->flows[i]);
+        if (!scan || scan[i] || in->again)
+            moor_inputs_scan(in);
+        again = again || in->again;
+    }
+    f->again = again ? f->again + 1 : 0;
+    if (f->again > 0 && f->again < AGAIN_MAX)
+        moor_timer_arm(f->tick, TICK_MS);
+}
+
+static void look_everywhere(struct moor_forwarder *f, bool at_once)
+{
+    moor_watchset_begin(&f->folder_watches);
+    for (size_t i = 0; i < CONFIG_FOLDERS; i++)
+        watch_config(f, f->folders[i]);
+    load_config(f);
+    scan_flows(f, NULL);
+    moor_watchset_end(&f->folder_watches);
+    for (size_t i = 0; i < f->flow_count; i++)
+        moor_flow_go(f->flows[i], at_once);
+    tend_flows(f);
+}
+
+/* Names that come and go may do so again at once: no waiting here. */
+static void on_folder_readable(void *ctx)
+{
+    struct moor_forwarder *f = ctx;
+    bool scan[FLOWS_MAX] = { false }, any = false;
+    struct notices n = { .f = f, .scan = scan };
+    plat_watch_read(f->folder_watches.watch, on_folder_notice, &n);
+    if (f->stopped)
+        return;
+    if (n.reload || n.everything) {
+        look_everywhere(f, n.reload);
+        return;
+    }
+    for (size_t i = 0; i < f->flow_count; i++)
+        any = any || scan[i];
+    if (!any)
+        return;
+    scan_flows(f, scan);
+    for (size_t i = 0; i < f->flow_count; i++)
+        if (scan[i])
+            moor_flow_go(f->flows[i], false);
+    tend_flows(f);
 }
 
 static void on_tick(void *ctx)
 {
     struct moor_forwarder *f = ctx;
-    bool scan[FLOWS_MAX] = { false };
-    struct notices n = { .f = f, .scan = scan };
+    const bool none[FLOWS_MAX] = { false };
     f->last_tick_ms = plat_mono_ms();
-    moor_watch_pause(f->readable, false);
-    plat_watch_read(f->watches.watch, on_notice, &n);
+    moor_watch_pause(f->file_readable, false);
+    plat_watch_read(f->file_watches.watch, on_file_notice, f);
     if (f->stopped)
         return;
-    if (n.reload || n.everything) {
-        look_everywhere(f, n.reload);
-    } else {
-        for (size_t i = 0; i < f->flow_count; i++)
-            if (scan[i] || moor_flow_inputs(f->flows[i])->again)
-                moor_inputs_scan(moor_flow_inputs(f->flows[i]));
-        for (size_t i = 0; i < f->flow_count; i++)
-            moor_flow_go(f->flows[i], false);
-        tend_flows(f);
-    }
-    f->again = want_again(f) ? f->again + 1 : 0;
-    if (f->again > 0 && f->again < AGAIN_MAX)
-        moor_timer_arm(f->tick, TICK_MS);
+    scan_flows(f, none);
+    for (size_t i = 0; i < f->flow_count; i++)
+        moor_flow_go(f->flows[i], false);
+    tend_flows(f);
 }
 
 /* Not read at once: what is written in the meantime goes out together. */
-static void on_readable(void *ctx)
+static void on_file_readable(void *ctx)
 {
     struct moor_forwarder *f = ctx;
     bool quiet = plat_mono_ms() - f->last_tick_ms > 2 * TICK_MS;
-    moor_watch_pause(f->readable, true);
+    moor_watch_pause(f->file_readable, true);
     moor_timer_arm(f->tick, quiet ? TICK_FIRST_MS : TICK_MS);
 }
 
@@ -529,16 +566,23 @@ static moor_code prepare(struct moor_forwarder *f, const struct moor_forwarder_o
     if (c == MOOR_OK)
         c = moor_pool_new(f->loop, NULL, &f->pool, err);
     if (c == MOOR_OK)
-        c = moor_watchset_init(&f->watches, err);
+        c = moor_watchset_init(&f->file_watches, err);
     if (c == MOOR_OK)
-        c = moor_watch_new(f->loop, plat_watch_fd(f->watches.watch), on_readable, f, &f->readable,
-                           err);
+        c = moor_watchset_init(&f->folder_watches, err);
+    if (c == MOOR_OK)
+        c = moor_watch_new(f->loop, plat_watch_fd(f->file_watches.watch), on_file_readable, f,
+                           &f->file_readable, err);
+    if (c == MOOR_OK)
+        c = moor_watch_new(f->loop, plat_watch_fd(f->folder_watches.watch), on_folder_readable, f,
+                           &f->folder_readable, err);
     if (c == MOOR_OK)
         c = moor_timer_new(f->loop, on_tick, f, &f->tick, err);
     if (c == MOOR_OK)
         c = moor_timer_new(f->loop, on_tend, f, &f->tend, err);
     if (c == MOOR_OK)
         c = moor_timer_new(f->loop, on_save_again, f, &f->save_again, err);
+    if (c == MOOR_OK)
+        c = moor_timer_new(f->loop, on_save_again, f, &f->status_timer, err);
     return c;
 }
 
@@ -559,10 +603,15 @@ moor_code moor_forwarder_new(struct moor_loop *l, const struct moor_forwarder_op
     f->env = (struct moor_flow_env){ .loop = l,
                                      .pool = f->pool,
                                      .queue = &f->store.queue,
-                                     .watches = &f->watches,
+                                     .file_watches = &f->file_watches,
+                                     .folder_watches = &f->folder_watches,
+                                     .since_ms = f->store.saved_ms > MOOR_INPUT_UNSEEN_MS
+                                                     ? f->store.saved_ms - MOOR_INPUT_UNSEEN_MS
+                                                     : 0,
                                      .folder = f->store.folder,
                                      .computer = f->computer,
                                      .on_progress = on_progress,
+                                     .on_state = on_state,
                                      .on_rest = on_rest,
                                      .ctx = f };
     look_everywhere(f, true);
@@ -582,8 +631,11 @@ void moor_forwarder_free(struct moor_forwarder *f)
     moor_timer_free(f->tend);
     moor_timer_free(f->save_again);
     moor_timer_free(f->stop_timer);
-    moor_watch_free(f->readable);
-    moor_watchset_drop(&f->watches);
+    moor_timer_free(f->status_timer);
+    moor_watch_free(f->file_readable);
+    moor_watch_free(f->folder_readable);
+    moor_watchset_drop(&f->file_watches);
+    moor_watchset_drop(&f->folder_watches);
     moor_store_drop(&f->store);
     moor_logs_config_drop(&f->config);
     for (size_t i = 0; i < CONFIG_FOLDERS; i++)
@@ -635,7 +687,9 @@ void moor_forwarder_stop(struct moor_forwarder *f, void (*done)(void *ctx), void
     f->status_ms = 0;
     moor_timer_disarm(f->tick);
     moor_timer_disarm(f->tend);
-    moor_watch_pause(f->readable, true);
+    moor_timer_disarm(f->status_timer);
+    moor_watch_pause(f->file_readable, true);
+    moor_watch_pause(f->folder_readable, true);
     for (size_t i = 0; i < f->flow_count; i++)
         moor_flow_stop(f->flows[i]);
     if (moor_timer_new(f->loop, on_stop_timer, f, &f->stop_timer, NULL) == MOOR_OK)

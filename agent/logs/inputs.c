@@ -32,9 +32,10 @@ static struct moor_input *find(const struct moor_inputs *in, const struct moor_f
     return f;
 }
 
-void moor_inputs_init(struct moor_inputs *in, struct moor_watchset *watches, const char *key)
+void moor_inputs_init(struct moor_inputs *in, struct moor_watchset *files,
+                      struct moor_watchset *folders, const char *key)
 {
-    *in = (struct moor_inputs){ .watches = watches, .key = key };
+    *in = (struct moor_inputs){ .file_watches = files, .folder_watches = folders, .key = key };
     in->end = &in->first;
 }
 
@@ -55,7 +56,7 @@ static void free_input(struct moor_inputs *in, struct moor_input *f)
 {
     close_file(in, f);
     if (f->watch >= 0)
-        moor_watchset_release(in->watches, f->watch);
+        moor_watchset_release(in->file_watches, f->watch);
     free(f->path);
     free(f);
 }
@@ -72,7 +73,7 @@ void moor_inputs_drop(struct moor_inputs *in)
         in->known = k->next;
         free_known(k);
     }
-    moor_inputs_init(in, in->watches, in->key);
+    moor_inputs_init(in, in->file_watches, in->folder_watches, in->key);
 }
 
 static void let_go(struct moor_inputs *in, struct moor_input *f)
@@ -132,7 +133,7 @@ moor_code moor_inputs_positions(const struct moor_inputs *in, struct moor_obj_li
             ok = moor_position_write(&p[n++], arena, k->path, &k->key, &k->mark, k->seen_ms);
     /* Behind the known ones: the later word on a file counts. */
     for (const struct moor_input *f = in->first; ok && f; f = f->next)
-        if (f->done.offset > 0)
+        if (f->done.head_len > 0 && f->key.inode != 0)
             ok = moor_position_write(&p[n++], arena, f->path, &f->key, &f->done, now_ms);
     if (!ok)
         return moor_fail(err, MOOR_E_NOMEM, "positions: out of memory");
@@ -153,7 +154,7 @@ static void watch_file(struct moor_inputs *in, struct moor_input *f, const char 
     struct moor_error e = MOOR_ERROR_INIT;
     struct plat_stat st;
     int32_t id = -1;
-    if (moor_watchset_take(in->watches, real, &id, &e) != MOOR_OK) {
+    if (moor_watchset_take(in->file_watches, real, &id, &e) != MOOR_OK) {
         if (e.code != MOOR_E_NOTFOUND)
             moor_log_error(MOOR_LOG_WARNING, "logs.input_unwatched", &e, "flow", in->key, NULL);
         in->again = in->again || e.code == MOOR_E_NOTFOUND;
@@ -164,7 +165,7 @@ static void watch_file(struct moor_inputs *in, struct moor_input *f, const char 
         f->watch = id;
         return;
     }
-    moor_watchset_release(in->watches, id);
+    moor_watchset_release(in->file_watches, id);
     in->again = true;
 }
 
@@ -193,6 +194,7 @@ static struct moor_input *add_input(struct moor_inputs *in, struct plat_file *fi
     in->buckets[bucket_of(&f->key)] = f;
     *in->end = f;
     in->end = &f->next;
+    in->grew = true;
     return f;
 }
 
@@ -208,7 +210,9 @@ static void forget_known(struct moor_inputs *in, struct moor_known *k)
 /* Where to begin with a file that turned up: at the position of the one it is, or a copy of. */
 static struct moor_mark begin_at(struct moor_inputs *in, const struct moor_candidate *c)
 {
-    const struct moor_mark start = { .offset = 0 };
+    struct moor_mark start = { .offset = 0 };
+    if (moor_mark_start(&c->file, &start, NULL) != MOOR_OK)
+        start = (struct moor_mark){ .offset = 0 };
     for (struct moor_known *k = in->known; k; k = k->next) {
         moor_kinship kin = moor_candidate_kin(c, k->path, &k->key, &k->mark);
         if (kin == MOOR_KIN_NONE)
@@ -297,7 +301,7 @@ static void on_folder(void *ctx, const char *path)
 {
     struct moor_inputs *in = ctx;
     struct moor_error e = MOOR_ERROR_INIT;
-    if (moor_watchset_want(in->watches, path, false, &e) == MOOR_OK)
+    if (moor_watchset_want(in->folder_watches, path, false, &e) == MOOR_OK)
         return;
     if (e.code == MOOR_E_NOTFOUND)
         in->again = true;
@@ -337,6 +341,36 @@ static void recover(struct moor_inputs *in)
     }
 }
 
+static void on_rotation(void *ctx, const char *path)
+{
+    struct moor_inputs *in = ctx;
+    MOOR_AUTO(moor_buf) real = MOOR_BUF(4096);
+    struct moor_candidate c = { .path = path, .file = PLAT_FILE_INIT };
+    bool good = plat_open_followed(path, &c.file, &real, NULL) == MOOR_OK &&
+                plat_fstat(&c.file, &c.st, NULL) == MOOR_OK && allowed(in, moor_buf_cstr(&real)) &&
+                !moor_candidate_is_packed(&c);
+    const struct moor_file_key key = { c.st.device, c.st.inode };
+    if (good && !find(in, &key)) {
+        const struct moor_mark start = begin_at(in, &c);
+        add_gone(in, &c, path, &start);
+    }
+    moor_candidate_drop(&c);
+}
+
+/* Generations that came and went while we were not running: no mark knows them. What an earlier
+ * run finished with was last written to before its last word. */
+static void recover_unseen(struct moor_inputs *in)
+{
+    if (in->since_ms == 0)
+        return;
+    for (size_t i = 0; i < in->patterns->count; i++)
+        if (!strchr(in->patterns->items[i], '*'))
+            moor_rotations_since(in->patterns->items[i], in->since_ms, on_rotation, in);
+    for (struct moor_input *f = in->first; f; f = f->next)
+        if (!f->gone)
+            moor_rotations_since(f->path, in->since_ms, on_rotation, in);
+}
+
 static bool matches(const struct moor_inputs *in, const char *path)
 {
     for (size_t i = 0; i < in->patterns->count; i++)
@@ -361,9 +395,13 @@ void moor_inputs_scan(struct moor_inputs *in)
             continue;
         f->gone = f->dirty = true;
         f->changed_ms = plat_mono_ms();
+        /* Its name may have been given to another, and taken again, before we looked. */
+        moor_rotations_since(f->path, plat_utc_ms() - MOOR_INPUT_UNSEEN_MS, on_rotation, in);
     }
-    if (!in->recovered)
+    if (!in->recovered) {
         recover(in);
+        recover_unseen(in);
+    }
     in->recovered = true;
 }
 
@@ -377,12 +415,17 @@ void moor_inputs_notice(struct moor_inputs *in, int32_t id)
     }
 }
 
-bool moor_inputs_cares(const struct moor_inputs *in, const char *path)
+bool moor_inputs_cares(struct moor_inputs *in, const char *path)
 {
-    for (size_t i = 0; i < in->patterns->count; i++)
-        if (moor_glob_match_start(in->patterns->items[i], path))
-            return true;
-    return false;
+    bool cares = false;
+    for (size_t i = 0; !cares && i < in->patterns->count; i++)
+        cares = moor_glob_match_start(in->patterns->items[i], path);
+    for (struct moor_input *f = in->first; f; f = f->next) {
+        if (f->gone || !moor_is_rotation_of(f->path, path))
+            continue;
+        f->dirty = cares = true;
+    }
+    return cares;
 }
 
 static void rehash(struct moor_inputs *in, struct moor_input *f, const struct moor_file_key *key)
@@ -394,6 +437,19 @@ static void rehash(struct moor_inputs *in, struct moor_input *f, const struct mo
     f->key = *key;
     f->hash_next = in->buckets[bucket_of(key)];
     in->buckets[bucket_of(key)] = f;
+}
+
+/* Somebody wrote another file over one that was rotated away: there is nothing more to read of
+ * it. It stays until no batch refers to it. */
+static void write_off(struct moor_inputs *in, struct moor_input *f)
+{
+    const struct moor_file_key nothing = { 0, 0 };
+    rehash(in, f, &nothing);
+    f->dirty = f->unfinished = f->last = false;
+    f->read = f->done;
+    f->life++;
+    f->changed_ms = 0;
+    close_file(in, f);
 }
 
 /* f goes on as the copy, with the batches that refer to it; the truncated file is a new one. */
@@ -415,19 +471,27 @@ static void become_copy(struct moor_inputs *in, struct moor_input *f, struct moo
     if (anew)
         anew->watch = watch;
     else if (watch >= 0)
-        moor_watchset_release(in->watches, watch);
+        moor_watchset_release(in->file_watches, watch);
 }
 
 void moor_inputs_restart(struct moor_inputs *in, struct moor_input *f)
 {
     struct moor_candidate c = { .file = PLAT_FILE_INIT };
     const struct moor_file_key none = { 0, 0 };
-    bool copy =
-        f->read.offset > 0 && !f->gone && moor_candidate_search(f->path, &none, &f->read, &c);
+    if (f->gone) {
+        write_off(in, f);
+        return;
+    }
+    bool copy = f->read.offset > 0 && moor_candidate_search(f->path, &none, &f->read, &c);
     const struct moor_file_key key = { c.st.device, c.st.inode };
+    struct moor_input *holder = copy ? find(in, &key) : NULL;
+    if (holder && holder->gone) {
+        write_off(in, holder);
+        holder = NULL;
+    }
     moor_log(MOOR_LOG_INFO, "logs.file_restarted", "flow", in->key, "path", f->path, "copy",
              copy ? c.path : "none", NULL);
-    if (copy && !matches(in, c.path) && !find(in, &key)) {
+    if (copy && !matches(in, c.path) && !holder) {
         become_copy(in, f, &c);
     } else {
         f->done = f->read = (struct moor_mark){ .offset = 0 };

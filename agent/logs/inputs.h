@@ -21,6 +21,9 @@
 
 #define MOOR_INPUT_TAIL_MS ((uint64_t)2000)       /* until an unfinished last line counts */
 #define MOOR_INPUT_KEEP_MS ((uint64_t)300 * 1000) /* until a file without a name is let go */
+/* How old what rotation put aside may be and still be taken for unseen. Less than the above: what
+ * was let go was last written to longer ago. */
+#define MOOR_INPUT_UNSEEN_MS ((int64_t)60 * 1000)
 
 struct moor_input {
     struct moor_input *next, *hash_next;
@@ -60,16 +63,19 @@ struct moor_inputs {
     struct moor_input *first, **end;
     struct moor_input *buckets[MOOR_INPUTS_BUCKETS];
     struct moor_known *known;
-    struct moor_watchset *watches;
+    struct moor_watchset *file_watches, *folder_watches;
     const char *key;                      /* of the flow, for the log */
     const struct moor_str_list *patterns; /* the flow's */
     const struct moor_inputs_policy *policy;
     size_t open_files;
-    bool recovered; /* the known ones were looked for */
-    bool again;     /* something moved while we looked: scan once more */
+    int64_t since_ms; /* what rotation put aside since then was never seen; 0 = not asked */
+    bool recovered;   /* the known ones were looked for */
+    bool grew;        /* files were found that no document knows */
+    bool again;       /* something moved while we looked: scan once more */
 };
 
-void moor_inputs_init(struct moor_inputs *in, struct moor_watchset *watches, const char *key);
+void moor_inputs_init(struct moor_inputs *in, struct moor_watchset *files,
+                      struct moor_watchset *folders, const char *key);
 void moor_inputs_drop(struct moor_inputs *in);
 
 /* What an earlier run wrote down. */
@@ -84,8 +90,9 @@ MOOR_NODISCARD moor_code moor_inputs_positions(const struct moor_inputs *in,
 void moor_inputs_scan(struct moor_inputs *in);
 /* A notice for a file's watch; id -1: for all. */
 void moor_inputs_notice(struct moor_inputs *in, int32_t id);
-/* Whether a folder's entry is one that scan would look at. */
-bool moor_inputs_cares(const struct moor_inputs *in, const char *path);
+/* Whether a folder's entry is one that scan would look at, or is called as if rotation had made it
+ * of one of our files: that file is then looked at, too. */
+bool moor_inputs_cares(struct moor_inputs *in, const char *path);
 
 /* The file no longer fits its mark: it begins anew. A copy that rotation made of it is read to the
  * end. */

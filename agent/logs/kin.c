@@ -29,6 +29,11 @@ static bool same_folder(const char *a, const char *b)
     return n == (size_t)(leaf_of(b) - b) && memcmp(a, b, n) == 0;
 }
 
+bool moor_is_rotation_of(const char *path, const char *other)
+{
+    return same_folder(other, path) && moor_rotation_name(leaf_of(path), leaf_of(other));
+}
+
 /* What stands at path is no longer what the mark is of. */
 static bool lost(const char *path, const struct moor_file_key *key, const struct moor_mark *mark)
 {
@@ -123,6 +128,58 @@ bool moor_candidate_search(const char *path, const struct moor_file_key *key,
             return false;
     }
     return s.found;
+}
+
+struct rotation {
+    int64_t mtime_ms;
+    char name[256];
+};
+
+struct rotations {
+    const char *leaf;
+    int64_t since_ms;
+    struct rotation *items;
+    size_t count;
+};
+
+static bool on_sibling(void *ctx, const char *name, const struct plat_stat *st)
+{
+    struct rotations *r = ctx;
+    struct rotation *item = &r->items[r->count];
+    size_t n = strlen(name);
+    if (!st->is_file || st->mtime_ms < r->since_ms || st->size == 0 || n >= sizeof(item->name) ||
+        !moor_rotation_name_strict(r->leaf, name))
+        return true;
+    item->mtime_ms = st->mtime_ms;
+    memcpy(item->name, name, n + 1);
+    r->count++;
+    return r->count < COPIES_MAX;
+}
+
+static int by_time(const void *a, const void *b)
+{
+    const struct rotation *x = a, *y = b;
+    return (x->mtime_ms > y->mtime_ms) - (x->mtime_ms < y->mtime_ms);
+}
+
+void moor_rotations_since(const char *path, int64_t since_ms,
+                          void (*fn)(void *ctx, const char *path), void *ctx)
+{
+    MOOR_AUTOSTR folder = NULL;
+    size_t folder_len = (size_t)(leaf_of(path) - path);
+    struct rotations r = { .leaf = leaf_of(path), .since_ms = since_ms };
+    if (folder_len < 2 || moor_span_dup(moor_span(path, folder_len - 1), &folder, NULL) != MOOR_OK)
+        return;
+    r.items = calloc(COPIES_MAX, sizeof(*r.items));
+    if (r.items && plat_list_dir(folder, on_sibling, &r, NULL) == MOOR_OK)
+        qsort(r.items, r.count, sizeof(*r.items), by_time);
+    for (size_t i = 0; i < r.count; i++) {
+        MOOR_AUTO(moor_buf) found = MOOR_BUF(4096);
+        moor_buf_fmt(&found, "%s/%s", folder, r.items[i].name);
+        if (!found.failed)
+            fn(ctx, moor_buf_cstr(&found));
+    }
+    free(r.items);
 }
 
 bool moor_candidate_is_packed(const struct moor_candidate *c)

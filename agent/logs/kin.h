@@ -29,6 +29,14 @@ moor_kinship moor_candidate_kin(const struct moor_candidate *c, const char *path
 bool moor_candidate_search(const char *path, const struct moor_file_key *key,
                            const struct moor_mark *mark, struct moor_candidate *out);
 
+/* other is in path's folder and called as rotation would call it. */
+bool moor_is_rotation_of(const char *path, const char *other);
+
+/* Files beside path that rotation named and that were written to since: fn is told the path of
+ * each, oldest first. */
+void moor_rotations_since(const char *path, int64_t since_ms,
+                          void (*fn)(void *ctx, const char *path), void *ctx);
+
 /* Starts as gzip, bzip2, xz or zstd files do: rotation packed it. */
 bool moor_candidate_is_packed(const struct moor_candidate *c);
 

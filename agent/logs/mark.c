@@ -25,6 +25,29 @@ static size_t tail_len(uint64_t offset)
     return offset < MOOR_MARK_TAIL ? (size_t)offset : MOOR_MARK_TAIL;
 }
 
+moor_code moor_mark_start(const struct plat_file *f, struct moor_mark *out, struct moor_error *err)
+{
+    struct moor_mark m;
+    struct plat_stat st;
+    moor_code c = plat_fstat(f, &st, err);
+    if (c == MOOR_OK)
+        c = moor_mark_make(f, st.size < MOOR_MARK_HEAD ? st.size : MOOR_MARK_HEAD, false, &m, err);
+    if (c != MOOR_OK)
+        return c;
+    moor_mark_rewind(&m);
+    *out = m;
+    return MOOR_OK;
+}
+
+void moor_mark_rewind(struct moor_mark *m)
+{
+    m->offset = 0;
+    m->skipping = false;
+    unsigned char full[MOOR_SHA256_LEN];
+    moor_sha256_of(MOOR_SPAN_NONE, full);
+    memcpy(m->tail, full, MOOR_MARK_DIGEST);
+}
+
 moor_code moor_mark_make(const struct plat_file *f, uint64_t offset, bool skipping,
                          struct moor_mark *out, struct moor_error *err)
 {
@@ -48,7 +71,7 @@ moor_code moor_mark_check(const struct plat_file *f, const struct moor_mark *m, 
 {
     unsigned char head[MOOR_MARK_DIGEST], tail[MOOR_MARK_DIGEST];
     bool has_head = true, has_tail = true;
-    if (m->offset == 0) {
+    if (m->head_len == 0) {
         *out = MOOR_MARK_FITS;
         return MOOR_OK;
     }
@@ -75,6 +98,22 @@ moor_kinship moor_mark_kinship(const struct moor_kin_facts *k)
         return MOOR_KIN_NONE;
     /* While the known file still has it all, only digests over enough bytes prove a copy. */
     return k->known_lost_it || k->offset >= MOOR_MARK_HEAD ? MOOR_KIN_COPY : MOOR_KIN_NONE;
+}
+
+bool moor_rotation_name_strict(const char *leaf, const char *candidate)
+{
+    size_t n = strlen(leaf), have = strlen(candidate), common = 0;
+    while (common < n && candidate[common] == leaf[common])
+        common++;
+    if (have <= n)
+        return false;
+    /* What is in the candidate and not in the leaf, wherever it was put in. */
+    for (size_t at = common + 1; at-- > 0;) {
+        size_t extra = strspn(candidate + at, "0123456789.-_");
+        if (extra >= have - n && strcmp(candidate + at + (have - n), leaf + at) == 0)
+            return (at == n || leaf[at] == '.') && strchr(".-_", candidate[at]);
+    }
+    return false;
 }
 
 bool moor_rotation_name(const char *leaf, const char *candidate)

@@ -22,7 +22,7 @@
 struct moor_mark {
     uint64_t offset;   /* everything before it was taken */
     bool skipping;     /* it is within a line that was cut: pass over its rest */
-    uint32_t head_len; /* min(offset, MOOR_MARK_HEAD) */
+    uint32_t head_len; /* min(offset, MOOR_MARK_HEAD); at offset 0 what there was to see */
     unsigned char head[MOOR_MARK_DIGEST];
     unsigned char tail[MOOR_MARK_DIGEST]; /* of the min(offset, MOOR_MARK_TAIL) bytes before it */
 };
@@ -30,6 +30,12 @@ struct moor_mark {
 /* The mark of a file at offset. BADINPUT when the file is shorter. Reads the file: blocking. */
 MOOR_NODISCARD moor_code moor_mark_make(const struct plat_file *f, uint64_t offset, bool skipping,
                                         struct moor_mark *out, struct moor_error *err);
+
+/* The same at offset 0, with a digest of what the file begins with. */
+MOOR_NODISCARD moor_code moor_mark_start(const struct plat_file *f, struct moor_mark *out,
+                                         struct moor_error *err);
+/* Back to offset 0; the digest of the beginning stays. */
+void moor_mark_rewind(struct moor_mark *m);
 
 typedef enum moor_mark_fit {
     MOOR_MARK_FITS,
@@ -59,5 +65,7 @@ moor_kinship moor_mark_kinship(const struct moor_kin_facts *k);
 
 /* "app.log" and "app.log.1", "app.log-20261122", "app-20261122.log": how rotation names things. */
 bool moor_rotation_name(const char *leaf, const char *candidate);
+/* The same when nothing but the name speaks for it: what was added are digits and ".-_". */
+bool moor_rotation_name_strict(const char *leaf, const char *candidate);
 
 #endif

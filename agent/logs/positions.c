@@ -57,6 +57,7 @@ static const struct moor_json_shape flow_shape = { sizeof(struct moor_flow_recor
 #define D(member) offsetof(struct moor_positions, member)
 static const struct moor_json_field positions_fields[] = {
     { MOOR_F_U32, "schema", D(schema), MOOR_F_REQUIRED, 1, 1, NULL },
+    { MOOR_F_TIME, "saved", D(saved_ms), 0, 0, 0, NULL },
     { MOOR_F_U64, "queueNext", D(queue_next), 0, 0, 0, NULL },
     { MOOR_F_U64, "queueDamaged", D(queue_damaged), 0, 0, 0, NULL },
     { MOOR_F_OBJ_LIST, "flows", D(flows), 0, 0, 0, &flow_shape },
@@ -109,8 +110,8 @@ bool moor_position_read(const struct moor_position *in, struct moor_file_key *ke
     struct moor_span rest = moor_span_str(in->id);
     struct moor_span device = moor_span_cut(&rest, ':');
     uint64_t want = in->offset < MOOR_MARK_HEAD ? in->offset : MOOR_MARK_HEAD;
-    if (!read_hex(device, &key->device) || !read_hex(rest, &key->inode) || in->head_len != want ||
-        in->path[0] != '/')
+    if (!read_hex(device, &key->device) || !read_hex(rest, &key->inode) ||
+        (in->offset > 0 && in->head_len != want) || in->path[0] != '/')
         return false;
     *mark = (struct moor_mark){ .offset = in->offset,
                                 .skipping = in->skipping,

@@ -64,6 +64,7 @@ struct moor_flow_record {
 
 struct moor_positions {
     uint32_t schema;
+    int64_t saved_ms;           /* wall clock */
     uint64_t queue_next;        /* entries from this number on are newer than this document */
     uint64_t queue_damaged;     /* entries found damaged so far */
     struct moor_obj_list flows; /* of struct moor_flow_record */

@@ -47,9 +47,11 @@ static struct moor_dormant *copy_record(const struct moor_flow_record *r,
         return NULL;
     d->arena = (struct moor_arena)MOOR_ARENA(ARENA_MAX);
     d->record = *r;
+    d->record.files = (struct moor_obj_list){ NULL, 0 };
     d->record.key = moor_arena_str(&d->arena, moor_span_str(r->key));
     struct moor_position *p = moor_arena_array(&d->arena, count, sizeof(*p));
     bool ok = d->record.key && p;
+    d->record.files.items = p;
     for (size_t i = 0; ok && i < count; i++) {
         const struct moor_position *from =
             i < r->files.count ? (const struct moor_position *)r->files.items + i
@@ -60,10 +62,8 @@ static struct moor_dormant *copy_record(const struct moor_flow_record *r,
         ok = path;
         if (ok && !moor_position_read(from, &key, &mark))
             continue;
-        ok = ok && moor_position_write(&p[d->record.files.count], &d->arena, path, &key, &mark,
+        ok = ok && moor_position_write(&p[d->record.files.count++], &d->arena, path, &key, &mark,
                                        from->seen_ms);
-        d->record.files.items = p;
-        d->record.files.count = (size_t)(i + 1);
     }
     if (ok)
         return d;
@@ -154,6 +154,7 @@ static moor_code load(struct moor_store *s, struct moor_arena *arena, struct moo
     for (size_t i = 0; c == MOOR_OK && i < doc.flows.count; i++)
         c = replace(s, &r[i], NULL, err);
     s->queue_next = doc.queue_next;
+    s->saved_ms = doc.saved_ms;
     s->damaged = doc.queue_damaged;
     return c;
 }
@@ -221,6 +222,7 @@ moor_code moor_store_encode(struct moor_store *s, struct moor_flow *const *flows
     for (const struct moor_dormant *d = s->dormant; d && n < count + FLOWS_MAX; d = d->next)
         r[n++] = d->record;
     const struct moor_positions doc = { .schema = 1,
+                                        .saved_ms = now,
                                         .queue_next = s->queue.next_number,
                                         .queue_damaged = s->damaged + s->queue.damaged,
                                         .flows = { r, n } };

@@ -25,7 +25,8 @@ struct moor_store {
     char *folder, *positions_path, *status_path;
     struct moor_dormant *dormant;
     struct moor_queue queue;
-    uint64_t queue_next; /* of the document that was read */
+    int64_t saved_ms;    /* of the document that was read, 0 = there was none */
+    uint64_t queue_next; /* likewise */
     uint64_t damaged;    /* entries in earlier runs */
 };
 

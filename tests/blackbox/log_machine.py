@@ -199,7 +199,10 @@ class LogMachine:
         return json.loads((self.root / "var/lib/mooring/logs/positions.json").read_text())
 
     def counts(self):
+        """Of all flows; nothing when there is no document yet."""
         total = collections.Counter()
+        if not (self.root / "var/lib/mooring/logs/positions.json").exists():
+            return total
         for flow in self.positions()["flows"]:
             total.update(flow["counts"])
         return total
