@@ -200,7 +200,10 @@ static bool act_once(struct moor_manager *m, const struct moor_settings *setting
         if (!i)
             continue;
         plan_item(i, goal, &step);
-        if (step.action == MOOR_ACT_NOTHING || i->not_before_ms > plat_mono_ms())
+        uint64_t now = plat_mono_ms();
+        if (step.action != MOOR_ACT_NOTHING && i->not_before_ms > now)
+            moor_manager_later(m, i->not_before_ms - now); /* the timer was for somebody else */
+        if (step.action == MOOR_ACT_NOTHING || i->not_before_ms > now)
             continue;
         if (may_go_on(m, i, goal, settings) && moor_apply(m, i, goal, &step))
             return true;
