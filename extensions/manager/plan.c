@@ -54,7 +54,6 @@ static bool settings_missing(const struct moor_item *i)
 static void plan_enabled(const struct moor_item *i, const struct moor_desired_extension *goal,
                          const struct moor_plan_facts *facts, struct moor_step *out)
 {
-    static const struct moor_step nothing = { MOOR_ACT_NOTHING, 0, false, false, 0 };
     bool other_version = *i->version && strcmp(i->version, goal->version) != 0;
     *out = to_enabled[i->phase];
     if (!is_update(i->phase) && other_version && i->phase != MOOR_PHASE_ABSENT) {
@@ -81,7 +80,7 @@ static void plan_enabled(const struct moor_item *i, const struct moor_desired_ex
         return;
     }
     if (i->phase == MOOR_PHASE_ENABLED && i->enabled_seq == (int64_t)i->seq && !facts->fresh)
-        *out = nothing;
+        *out = (struct moor_step){ MOOR_ACT_NOTHING, 0, false, false, i->phase };
 }
 
 void moor_plan(const struct moor_item *i, const struct moor_desired_extension *goal,
