@@ -1,2 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
+# Unit tests of extensions/, one line each, by room.
 moor_test(unit/extensions/contract/contract_test.c USES contract)
+moor_test(unit/extensions/builtin/customscript_settings_test.c USES customscript base LIBRARIES ZLIB::ZLIB)
+foreach(name plan policy report)
+    moor_test(unit/extensions/manager/${name}_test.c USES manager core contract crypto http run posix)
+endforeach()
+# These touch files, in a root of their own.
+foreach(name item package rules settle)
+    moor_test(unit/extensions/manager/${name}_test.c
+        USES manager core contract crypto http fakes run posix)
+    set(root "${CMAKE_BINARY_DIR}/tests/root.extensions.${name}")
+    file(MAKE_DIRECTORY "${root}")
+    set_tests_properties(unit.extensions.manager.${name} PROPERTIES
+        ENVIRONMENT "MOORING_ROOT=${root}")
+endforeach()
