@@ -110,8 +110,9 @@ bool moor_rotation_name_strict(const char *leaf, const char *candidate)
     /* What is in the candidate and not in the leaf, wherever it was put in. */
     for (size_t at = common + 1; at-- > 0;) {
         size_t extra = strspn(candidate + at, "0123456789.-_");
-        if (extra >= have - n && strcmp(candidate + at + (have - n), leaf + at) == 0)
-            return (at == n || leaf[at] == '.') && strchr(".-_", candidate[at]);
+        if (extra >= have - n && strcmp(candidate + at + (have - n), leaf + at) == 0 &&
+            (at == n || leaf[at] == '.') && strchr(".-_", candidate[at]))
+            return true;
     }
     return false;
 }

@@ -21,3 +21,7 @@ moor_test(unit/agent/fetch/transport_test.c USES core http run posix)
 file(MAKE_DIRECTORY "${CMAKE_BINARY_DIR}/tests/root.fetch")
 set_tests_properties(unit.agent.fetch.transport PROPERTIES
     ENVIRONMENT "MOORING_ROOT=${CMAKE_BINARY_DIR}/tests/root.fetch")
+
+foreach(name rules lines mark pack queue send)
+    moor_test(unit/agent/logs/${name}_test.c USES logs core http run crypto posix)
+endforeach()
