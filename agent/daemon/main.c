@@ -11,6 +11,7 @@
 #include "daemon/roles.h"
 #include "platform/account.h"
 #include "platform/dirs.h"
+#include "platform/self.h"
 #include "run/log.h"
 #include "run/loop.h"
 
@@ -96,6 +97,7 @@ int main(int argc, char **argv)
     struct moor_words words = { .count = 0 };
     struct moor_error err = MOOR_ERROR_INIT;
     plat_protect_process();
+    plat_share_heap();
 
     const struct moor_role *role = argc > 1 ? find_role(argv[1]) : NULL;
     MOOR_ASSERT(!role || role->options_size <= sizeof(own));

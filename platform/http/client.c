@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "http/call.h"
+#include "platform/self.h"
 #include "run/loop.h"
 
 #define CONNECTIONS_PER_HOST 4
@@ -85,6 +86,7 @@ static void drop_multi(struct moor_http_client *c)
 static void on_idle(void *ctx)
 {
     drop_multi(ctx);
+    plat_release_memory(); /* a system's certificates are 2 MB */
 }
 
 static moor_code need_multi(struct moor_http_client *c, struct moor_error *err)

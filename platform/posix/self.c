@@ -5,6 +5,9 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <pwd.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -66,6 +69,20 @@ moor_code plat_inherited(struct plat_file *out, struct moor_error *err)
     plat_file_drop(out);
     out->fd_ = INHERITED;
     return MOOR_OK;
+}
+
+void plat_share_heap(void)
+{
+#ifdef __GLIBC__
+    (void)mallopt(M_ARENA_MAX, 1);
+#endif
+}
+
+void plat_release_memory(void)
+{
+#ifdef __GLIBC__
+    (void)malloc_trim(0);
+#endif
 }
 
 moor_code plat_become_user(const char *name, struct moor_error *err)

@@ -4,6 +4,7 @@
 #include <event2/event.h>
 #include <stdlib.h>
 
+#include "platform/self.h"
 #include "platform/thread.h"
 #include "run/loop.h"
 
@@ -102,6 +103,7 @@ static void join_threads(struct moor_pool *p)
 static void on_idle(void *ctx)
 {
     join_threads(ctx);
+    plat_release_memory();
 }
 
 static void run_done(struct moor_pool *p, struct job *j, bool cancelled)

@@ -26,6 +26,13 @@ bool plat_on_terminal(void);
  * keeps the borders of messages. */
 MOOR_NODISCARD moor_code plat_inherited(struct plat_file *out, struct moor_error *err);
 
+/* All threads take memory from one heap: for programs that mostly sleep, a heap per thread costs
+ * more than waiting for each other. Before the first thread. */
+void plat_share_heap(void);
+
+/* Gives freed memory back to the system: for the end of a burst of work. Any thread. */
+void plat_release_memory(void);
+
 /* From root to this user for good: its groups, no capabilities, nothing back by exec. */
 MOOR_NODISCARD moor_code plat_become_user(const char *name, struct moor_error *err);
 
