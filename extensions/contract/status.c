@@ -45,7 +45,7 @@ static int64_t lenient_code(const struct moor_json *v)
 
 void moor_buf_redacted(struct moor_buf *b, struct moor_span text)
 {
-    static const char mark[] = "sig=";
+    static const char mark[] = "sig=", hidden[] = "<redacted>";
     while (text.n > 0) {
         bool at_mark = text.n >= sizeof(mark) - 1 && memcmp(text.p, mark, sizeof(mark) - 1) == 0;
         if (!at_mark) {
@@ -54,9 +54,11 @@ void moor_buf_redacted(struct moor_buf *b, struct moor_span text)
             continue;
         }
         size_t i = sizeof(mark) - 1;
+        if (moor_span_starts(moor_span(text.p + i, text.n - i), hidden))
+            i += sizeof(hidden) - 1;
         while (i < text.n && !strchr("& \t\r\n\"'<>", text.p[i]))
             i++;
-        moor_buf_str(b, "sig=<redacted>");
+        moor_buf_fmt(b, "%s%s", mark, hidden);
         text = moor_span(text.p + i, text.n - i);
     }
 }
