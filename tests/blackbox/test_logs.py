@@ -428,7 +428,7 @@ def fill_queue(box, files=5):
     for i in range(files):
         append(box.log(), *numbered(i * 1000, 1000))
         box.wait_said("logs.flow_waits")
-        wait_for(lambda: f"{box.log()}" in os.popen(f"ls -l /proc/{box.process.pid}/fd").read())
+        wait_for(lambda: f"{box.log()}\n" in os.popen(f"ls -l /proc/{box.process.pid}/fd").read())
         go_away(box.log())
         wait_for(lambda n=i: box.counts()["queued"] == (n + 1) * 1000)
     return box.queue()
