@@ -108,8 +108,11 @@ void moor_loop_free(struct moor_loop *l)
         l->first = p->next;
         free(p);
     }
-    if (l->base)
+    if (l->base) {
+        /* libevent frees a connection in a deferred callback: one turn lets those run. */
+        (void)event_base_loop(l->base, EVLOOP_NONBLOCK);
         event_base_free(l->base);
+    }
     plat_mutex_free(l->lock);
     free(l);
 }
