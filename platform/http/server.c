@@ -169,6 +169,14 @@ moor_code moor_http_server_listen(struct moor_http_server *s, int fd, struct moo
     return MOOR_OK;
 }
 
+moor_code moor_http_server_set_certificate(struct moor_http_server *s,
+                                           const struct moor_http_tls *tls, struct moor_error *err)
+{
+    if (!s->tls)
+        return moor_fail(err, MOOR_E_BUG, "HTTP server: it has no TLS");
+    return moor_server_tls_load(s->tls, tls, err);
+}
+
 static void close_listeners(struct moor_http_server *s)
 {
     while (s->listeners) {

@@ -86,6 +86,13 @@ MOOR_NODISCARD moor_code moor_http_server_new(struct moor_loop *l,
  * failure it is still the caller's. */
 MOOR_NODISCARD moor_code moor_http_server_listen(struct moor_http_server *s, int fd,
                                                  struct moor_error *err);
+/* Takes another certificate and key, from the same files or others, for connections from now on;
+ * those that are open go on under theirs, and sessions are still resumed. On failure (a file that
+ * cannot be read, a key that is not the certificate's) the former pair stays. BUG for a server
+ * without TLS. Blocking: two small files. */
+MOOR_NODISCARD moor_code moor_http_server_set_certificate(struct moor_http_server *s,
+                                                          const struct moor_http_tls *tls,
+                                                          struct moor_error *err);
 /* Stops accepting; answers what is in flight; done() when nothing is left. */
 void moor_http_server_drain(struct moor_http_server *s, void (*done)(void *ctx), void *ctx);
 void moor_http_server_free(struct moor_http_server *s);

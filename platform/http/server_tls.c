@@ -128,23 +128,33 @@ static bool configure(SSL_CTX *ctx)
            SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, on_ticket) == 1;
 }
 
+moor_code moor_server_tls_load(struct moor_server_tls *t, const struct moor_http_tls *files,
+                               struct moor_error *err)
+{
+    SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+    moor_code c = ctx && configure(ctx) ? load_files(ctx, files, err) : fail_tls(err, "TLS server");
+    if (c != MOOR_OK) {
+        SSL_CTX_free(ctx);
+        return c;
+    }
+    SSL_CTX_set_app_data(ctx, t);
+    SSL_CTX_free(t->ctx); /* connections that were accepted under it keep it */
+    t->ctx = ctx;
+    return MOOR_OK;
+}
+
 moor_code moor_server_tls_new(const struct moor_http_tls *files, struct moor_server_tls **out,
                               struct moor_error *err)
 {
     MOOR_AUTOPTR(moor_server_tls) t = calloc(1, sizeof(*t));
     if (!t)
         return moor_fail(err, MOOR_E_NOMEM, "TLS server: out of memory");
-    t->ctx = SSL_CTX_new(TLS_server_method());
-    if (!t->ctx || !configure(t->ctx))
-        return fail_tls(err, "TLS server");
-    SSL_CTX_set_app_data(t->ctx, t);
     make_key(&t->keys[0]);
     make_key(&t->keys[1]);
-    moor_code c = load_files(t->ctx, files, err);
-    if (c != MOOR_OK)
-        return c;
-    *out = MOOR_TAKE(t);
-    return MOOR_OK;
+    moor_code c = moor_server_tls_load(t, files, err);
+    if (c == MOOR_OK)
+        *out = MOOR_TAKE(t);
+    return c;
 }
 
 void moor_server_tls_free(struct moor_server_tls *t)

@@ -19,6 +19,12 @@ MOOR_NODISCARD moor_code moor_server_tls_new(const struct moor_http_tls *files,
 void moor_server_tls_free(struct moor_server_tls *t);
 MOOR_DEFINE_AUTOPTR(moor_server_tls)
 
+/* Reads certificate and key anew, for connections from now on; ticket keys stay. On failure the
+ * former pair stays. */
+MOOR_NODISCARD moor_code moor_server_tls_load(struct moor_server_tls *t,
+                                              const struct moor_http_tls *files,
+                                              struct moor_error *err);
+
 /* A connection that shakes hands on fd; NULL when out of memory. fd is taken either way. */
 struct bufferevent *moor_server_tls_accept(struct moor_server_tls *t, struct event_base *base,
                                            int fd);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The border of platform/http's server: each rule with the bytes that break it."""
 import os
+import pathlib
 import resource
 import socket
 import ssl
@@ -643,6 +644,43 @@ def test_ticket_of_another_server_is_not_taken(workspace, authority):
         session = s.session
     with TestServer(workspace, tls=files) as second, secure(second, c, session) as s:
         assert not s.session_reused
+
+
+def renew(tls_server, c):
+    with secure(tls_server, c) as s:
+        s.sendall(b"GET /renew HTTP/1.1\r\nHost: a\r\n\r\n")
+        return read_answer(s)[0]
+
+
+def test_a_renewed_certificate_serves_new_connections_and_ends_no_old_one(tls_server, authority):
+    c = context(authority)
+    with secure(tls_server, c) as old:
+        before = old.getpeercert()["serialNumber"]
+        authority.issue("server")  # the same files
+        assert renew(tls_server, c).body == b"renewed"
+        old.sendall(HEAD + b"\r\n")
+        assert read_answer(old)[0].body == b"hello"
+        session = old.session
+    with secure(tls_server, c) as new:
+        assert new.getpeercert()["serialNumber"] != before
+    with secure(tls_server, c, session) as s:
+        assert s.session_reused
+
+
+@pytest.mark.parametrize("broken", ["no PEM", "another's key", "no file"])
+def test_a_certificate_that_cannot_be_read_leaves_the_former(tls_server, authority, broken):
+    c, key = context(authority), pathlib.Path(tls_server.tls[1])
+    if broken == "another's key":
+        key.write_bytes(pathlib.Path(authority.issue("other")[1]).read_bytes())
+    elif broken == "no PEM":
+        key.write_text("-----BEGIN PRIVATE KEY-----\n")
+    else:
+        key.unlink()
+    answer = renew(tls_server, c)
+    assert (answer.status, answer.code) == (500, "NotRenewed") and str(key) in answer.body.decode()
+    with secure(tls_server, c) as s:
+        s.sendall(HEAD + b"\r\n")
+        assert read_answer(s)[0].body == b"hello"
 
 
 def test_plain_text_on_a_tls_port_is_closed(tls_server):

@@ -26,6 +26,7 @@ struct pending {
 struct app {
     struct moor_loop *loop;
     struct moor_http_server *server;
+    struct moor_http_tls tls;
     unsigned gone, finished, handled;
     int last_status;
 };
@@ -147,6 +148,17 @@ static void on_status(void *ctx, struct moor_http_exchange *ex)
     moor_http_reply(ex, (int)number(ex, "code"), NULL, MOOR_SPAN_NONE);
 }
 
+/* Reads the files of --tls anew. */
+static void on_renew(void *ctx, struct moor_http_exchange *ex)
+{
+    struct app *app = ctx;
+    struct moor_error err = MOOR_ERROR_INIT;
+    if (moor_http_server_set_certificate(app->server, &app->tls, &err) == MOOR_OK)
+        reply_text(ex, "renewed");
+    else
+        moor_http_refuse(ex, 500, "NotRenewed", err.msg);
+}
+
 static const struct moor_http_route routes[] = {
     { .method = "GET", .pattern = "/hello", .handler = on_hello },
     { .method = "PUT", .pattern = "/echo", .handler = on_echo, .body_max = 1 << 20 },
@@ -160,6 +172,7 @@ static const struct moor_http_route routes[] = {
     { .method = "GET", .pattern = "/json", .handler = on_json },
     { .method = "GET", .pattern = "/status", .handler = on_status },
     { .method = "GET", .pattern = "/count", .handler = on_count },
+    { .method = "GET", .pattern = "/renew", .handler = on_renew },
 };
 
 static bool gate(void *ctx, struct moor_http_exchange *ex)
@@ -263,6 +276,7 @@ static moor_code start(struct app *app, const struct arguments *a, struct moor_e
     };
     int fd = -1;
     uint16_t port = 0;
+    app->tls = a->tls;
     moor_code c = moor_loop_new(&app->loop, err);
     if (c == MOOR_OK)
         c = moor_loop_on_stop(app->loop, on_stop, app, err);
