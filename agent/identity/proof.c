@@ -3,10 +3,8 @@
 
 #include "base/sha256.h"
 #include "crypto/jws.h"
-#include "platform/random.h"
 
-#define PROOF_LIFE_S     300
-#define ASSERTION_LIFE_S 600
+#define PROOF_LIFE_S 300
 /* The verifier's clock may be a little behind: nbf and iat lie back by this. */
 #define BACKDATE_S 30
 
@@ -35,33 +33,5 @@ moor_code moor_proof_make(const struct moor_key *k, const struct moor_proof *p,
     if (c)
         return c;
     const struct moor_jws_header h = { .alg = MOOR_JWS_PS256, .typ = "mooring-proof+jwt" };
-    return moor_jws_sign(k, &h, moor_buf_view(&claims), out, err);
-}
-
-moor_code moor_assertion_make(const struct moor_key *k, const struct moor_cert *cert,
-                              const char *audience, const char *client_id, int64_t now_s,
-                              struct moor_buf *out, struct moor_error *err)
-{
-    unsigned char sum[MOOR_SHA256_LEN];
-    moor_cert_sha256(cert, sum);
-    MOOR_AUTO(moor_buf) x5t = MOOR_BUF(64);
-    moor_buf_base64url(&x5t, moor_span(sum, sizeof(sum)));
-    char jti[37];
-    plat_random_uuid(jti);
-    int64_t iat = now_s - BACKDATE_S;
-
-    MOOR_AUTO(moor_buf) claims = MOOR_BUF(4096);
-    member(&claims, "aud", audience);
-    member(&claims, "iss", client_id);
-    member(&claims, "sub", client_id);
-    member(&claims, "jti", jti);
-    moor_buf_fmt(&claims, ",\"iat\":%lld,\"nbf\":%lld,\"exp\":%lld}", (long long)iat,
-                 (long long)iat, (long long)iat + ASSERTION_LIFE_S);
-    moor_code c = moor_buf_ok(&claims, "client assertion", err);
-    if (c)
-        return c;
-    const struct moor_jws_header h = { .alg = MOOR_JWS_PS256,
-                                       .typ = "JWT",
-                                       .x5t_s256 = moor_buf_cstr(&x5t) };
     return moor_jws_sign(k, &h, moor_buf_view(&claims), out, err);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * proof.h: what the machine signs: the proof of its key (certificate call) and the client
- * assertion (sign-in). Pure but for the random jti and PSS salt; any thread. Times are seconds of
- * the corrected clock (registration.h). Appends a compact JWS, PS256.
+ * proof.h: the proof of the machine's key (certificate call). Pure but for the random PSS salt;
+ * any thread. Times are seconds of the corrected clock (registration.h). Appends a compact JWS,
+ * PS256.
  */
 #ifndef MOOR_IDENTITY_PROOF_H
 #define MOOR_IDENTITY_PROOF_H
@@ -12,7 +12,6 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/span.h"
-#include "crypto/cert.h"
 #include "crypto/key.h"
 
 struct moor_proof {
@@ -24,11 +23,5 @@ struct moor_proof {
 };
 MOOR_NODISCARD moor_code moor_proof_make(const struct moor_key *k, const struct moor_proof *p,
                                          struct moor_buf *out, struct moor_error *err);
-
-/* audience: the registered token endpoint. cert names the key at the sign-in (x5t#S256). */
-MOOR_NODISCARD moor_code moor_assertion_make(const struct moor_key *k, const struct moor_cert *cert,
-                                             const char *audience, const char *client_id,
-                                             int64_t now_s, struct moor_buf *out,
-                                             struct moor_error *err);
 
 #endif

@@ -5,8 +5,8 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "core/grant.h"
 #include "http/retry.h"
-#include "identity/proof.h"
 #include "identity/tokens_internal.h"
 #include "platform/clock.h"
 #include "platform/random.h"
@@ -252,31 +252,24 @@ static void on_answer(void *ctx, const struct moor_http_response *r, const struc
     finish_fetch(f, NULL, &why);
 }
 
-static void form_field(struct moor_buf *b, const char *name, struct moor_span value)
-{
-    moor_buf_fmt(b, "%s%s=", b->len ? "&" : "", name);
-    moor_buf_url_part(b, value);
-}
-
 static moor_code build_form(struct moor_tokens *t, const char *audience, struct moor_buf *form,
                             struct moor_error *err)
 {
     const struct moor_keystore *keys = t->source.keys;
-    MOOR_AUTO(moor_buf) assertion = MOOR_BUF_SECRET(8192);
     MOOR_AUTO(moor_buf) scope = MOOR_BUF(MOOR_TOKEN_AUDIENCE_MAX + 16);
-    int64_t now_s = (plat_utc_ms() + t->offset_ms) / 1000;
-    moor_code c = moor_assertion_make(keys->key, keys->cert, t->token_url, keys->doc.client_id,
-                                      now_s, &assertion, err);
-    if (c)
-        return c;
+    const struct moor_assertion a = {
+        .key = keys->key,
+        .cert = keys->cert,
+        .token_url = t->token_url,
+        .client_id = keys->doc.client_id,
+        .now_s = (plat_utc_ms() + t->offset_ms) / 1000,
+    };
     moor_buf_fmt(&scope, "%s/.default", audience);
-    form_field(form, "grant_type", MOOR_SPAN_LIT("client_credentials"));
-    form_field(form, "client_id", moor_span_str(keys->doc.client_id));
-    form_field(form, "scope", moor_buf_view(&scope));
-    form_field(form, "client_assertion_type",
-               MOOR_SPAN_LIT("urn:ietf:params:oauth:client-assertion-type:jwt-bearer"));
-    form_field(form, "client_assertion", moor_buf_view(&assertion));
-    return moor_buf_ok(form, "sign-in", err);
+    moor_form_field(form, "grant_type", MOOR_SPAN_LIT("client_credentials"));
+    moor_form_field(form, "client_id", moor_span_str(keys->doc.client_id));
+    moor_form_field(form, "scope", moor_buf_view(&scope));
+    moor_code c = moor_form_assertion(form, &a, err);
+    return c ? c : moor_buf_ok(form, "sign-in", err);
 }
 
 static moor_code send_fetch(struct token_fetch *f, struct moor_error *err)
