@@ -70,10 +70,17 @@ struct moor_secret;
  * One line feed at the end is cut; an empty secret is BADINPUT. */
 MOOR_NODISCARD moor_code moor_read_secret(const char *file, const char *variable,
                                           struct moor_secret *out, struct moor_error *err);
+/* A secret that came as an argument: copied, then overwritten where others may look. what names a
+ * better way in the warning. */
+MOOR_NODISCARD moor_code moor_take_argument(struct moor_cli *cli, const char *argument,
+                                            const char *what, struct moor_secret *out,
+                                            struct moor_error *err);
 
 /* credentials.c: the options by which connect and disconnect sign in. */
 struct moor_credential_options {
-    const char *client_id, *secret, *secret_file, *token, *token_file, *tenant;
+    const char *client_id, *secret, *secret_file, *cert_file, *cert_password_file, *thumbprint;
+    const char *token, *token_file, *tenant, *user_tenant;
+    bool device_code, azcli;
 };
 #define MOOR_CREDENTIAL_OPTIONS(type, member)                                                      \
     { "service-principal-id", 'i', "ID", offsetof(type, member.client_id),                         \
@@ -82,11 +89,25 @@ struct moor_credential_options {
           "file with its secret; - is standard input" },                                           \
         { "service-principal-secret", 'p', "SECRET", offsetof(type, member.secret),                \
           "the secret itself: seen by every user of this machine" },                               \
+        { "service-principal-cert", 0, "FILE", offsetof(type, member.cert_file),                   \
+          "its certificate and key instead: PEM or PFX" },                                         \
+        { "service-principal-cert-password-file", 0, "FILE",                                       \
+          offsetof(type, member.cert_password_file),                                               \
+          "file with the password of that file; - is standard input" },                            \
+        { "service-principal-cert-thumbprint", 0, "HEX", offsetof(type, member.thumbprint),        \
+          "Windows only" },                                                                        \
+        { "use-device-code", 0, NULL, offsetof(type, member.device_code),                          \
+          "a person signs in elsewhere with a code" },                                             \
+        { "use-azcli", 0, NULL, offsetof(type, member.azcli),                                      \
+          "whoever is signed in to the Azure CLI" },                                               \
         { "access-token-file", 0, "FILE", offsetof(type, member.token_file),                       \
           "file with an access token instead; - is standard input" },                              \
-        { "access-token", 0, "TOKEN", offsetof(type, member.token), "refused: give a file" },      \
+        { "access-token", 0, "TOKEN", offsetof(type, member.token),                                \
+          "the token itself: seen by every user of this machine" },                                \
+        { "tenant-id", 't', "ID", offsetof(type, member.tenant), "tenant of the resource" },       \
     {                                                                                              \
-        "tenant-id", 't', "ID", offsetof(type, member.tenant), "tenant that the credential is of"  \
+        "user-tenant-id", 0, "ID", offsetof(type, member.user_tenant),                             \
+            "tenant of the credential, when it is another"                                         \
     }
 struct moor_credentials; /* secrets read by moor_credentials_read */
 struct moor_credential;

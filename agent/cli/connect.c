@@ -186,6 +186,7 @@ static moor_azcm connect_now(struct moor_cli *cli, const struct connect_options 
     struct moor_error err = MOOR_ERROR_INIT;
     struct moor_connect_result result;
     struct moor_connect_params p = { .cloud = &w->cloud,
+                                     .tenant_id = o->who.tenant,
                                      .subscription = o->subscription,
                                      .group = o->group,
                                      .location = moor_buf_cstr(&w->location),

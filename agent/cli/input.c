@@ -62,3 +62,14 @@ moor_code moor_read_secret(const char *file, const char *variable, struct moor_s
         return moor_fail(err, MOOR_E_BADINPUT, "%s: want one line of text", file ? file : variable);
     return moor_secret_set(out, s, err);
 }
+
+moor_code moor_take_argument(struct moor_cli *cli, const char *argument, const char *what,
+                             struct moor_secret *out, struct moor_error *err)
+{
+    /* Other users saw it from the start of the process; at least they do not see it any longer. */
+    moor_warn(cli, "a secret on the command line is seen by every user of this machine; use %s",
+              what);
+    moor_code c = moor_secret_set(out, moor_span_str(argument), err);
+    moor_wipe((char *)(uintptr_t)argument, strlen(argument));
+    return c;
+}

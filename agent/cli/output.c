@@ -169,7 +169,27 @@ static void on_note(void *ctx, const char *text)
     (void)fprintf(stderr, "%s}\n", moor_buf_cstr(&b));
 }
 
+static void on_code(void *ctx, const char *url, const char *code, uint64_t seconds)
+{
+    struct moor_cli *cli = ctx;
+    MOOR_AUTO(moor_buf) b = MOOR_BUF(LINE_MAX_BYTES);
+    if (!cli->json) {
+        moor_buf_fmt(&b, "to sign in, open %s and enter the code %s within %" PRIu64 " minutes",
+                     url, code, seconds / 60);
+        tell(cli, "  ", "", moor_buf_cstr(&b));
+        return;
+    }
+    moor_buf_str(&b, "{\"event\":\"deviceCode\",\"verificationUri\":");
+    moor_buf_json_str(&b, moor_span_str(url));
+    moor_buf_str(&b, ",\"userCode\":");
+    moor_buf_json_str(&b, moor_span_str(code));
+    (void)fprintf(stderr, "%s,\"expiresIn\":%" PRIu64 "}\n", moor_buf_cstr(&b), seconds);
+    (void)fflush(stderr);
+}
+
 struct moor_progress moor_cli_progress(struct moor_cli *cli)
 {
-    return (struct moor_progress){ .begin = on_begin, .end = on_end, .note = on_note, .ctx = cli };
+    return (struct moor_progress){
+        .begin = on_begin, .end = on_end, .note = on_note, .code = on_code, .ctx = cli
+    };
 }

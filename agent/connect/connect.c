@@ -118,8 +118,9 @@ static moor_code step_service(void *work, struct moor_error *err)
 static moor_code step_signin(void *work, struct moor_error *err)
 {
     struct work *w = work;
-    moor_code c = moor_signin(w->session, w->params->cloud, &w->params->who, &w->token, err);
-    if (c == MOOR_OK || !w->params->who.access_token)
+    moor_code c =
+        moor_signin(w->session, w->params->cloud, &w->params->who, w->progress, &w->token, err);
+    if (c == MOOR_OK || w->params->who.way != MOOR_SIGNIN_TOKEN)
         return c;
     *w->azcm = AZCM_ACCESS_TOKEN;
     return c;
@@ -163,6 +164,9 @@ static moor_code step_group(void *work, struct moor_error *err)
     struct work *w = work;
     MOOR_AUTOPTR(moor_json) group = NULL;
     moor_code c = moor_arm_get(&w->arm, w->group_id, MOOR_ARM_GROUP_API_VERSION, &group, err);
+    /* The onboarding role may not look at groups: making the machine tells whether it is there. */
+    if (c == MOOR_E_DENIED && err->http == 403)
+        return MOOR_OK;
     if (c != MOOR_OK || group)
         return c;
     MOOR_AUTOPTR(moor_json) body = moor_json_new_object();
@@ -240,8 +244,8 @@ static moor_code step_config(void *work, struct moor_error *err)
     struct moor_agentconfig *a = &w->config;
     moor_token_claims(&w->token, &claims);
     if (!a->tenant_id)
-        a->tenant_id = w->params->who.tenant_id
-                           ? w->params->who.tenant_id
+        a->tenant_id = w->params->tenant_id
+                           ? w->params->tenant_id
                            : moor_arena_str(w->arena, moor_span_str(claims.tenant_id));
     a->schema = 1;
     a->cloud = w->params->cloud->name;
@@ -311,7 +315,7 @@ static void undo(struct work *w)
     const struct moor_progress *p = w->progress;
     bool existed = false;
     bool clean = true;
-    moor_session_clear_interrupt(w->session);
+    moor_session_revive(w->session);
     moor_session_set_patience(w->session, 5000);
     if (w->config_written && moor_agentconfig_remove(&e) != MOOR_OK) {
         clean = false;
@@ -346,7 +350,7 @@ static bool asks_for(const struct moor_connect_params *p, const struct moor_agen
     return moor_strcasecmp(p->cloud->name, a->cloud) == 0 &&
            moor_strcasecmp(p->group, a->resource_group) == 0 &&
            moor_strcasecmp(p->name, a->resource_name) == 0 &&
-           (!p->who.tenant_id || moor_strcasecmp(p->who.tenant_id, a->tenant_id) == 0) &&
+           (!p->tenant_id || moor_strcasecmp(p->tenant_id, a->tenant_id) == 0) &&
            moor_arm_id_parse(moor_span_str(a->resource_id), &id, arena, NULL) == MOOR_OK &&
            (strlen(p->subscription) != 36 ||
             moor_strcasecmp(p->subscription, id.subscription) == 0);

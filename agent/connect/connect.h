@@ -21,6 +21,7 @@ struct moor_session;
 struct moor_connect_params {
     const struct moor_cloud *cloud;
     struct moor_credential who;
+    const char *tenant_id;    /* of the resource; NULL = as the resource or the token says */
     const char *subscription; /* id or display name */
     const char *group;
     const char *location;

@@ -23,9 +23,9 @@ static moor_code step_signin(void *work, struct moor_error *err)
 {
     struct work *w = work;
     struct moor_credential who = w->params->who;
-    if (!who.tenant_id)
+    if (!who.tenant_id && who.way != MOOR_SIGNIN_AZCLI)
         who.tenant_id = w->config->tenant_id;
-    return moor_signin(w->session, w->params->cloud, &who, &w->token, err);
+    return moor_signin(w->session, w->params->cloud, &who, w->progress, &w->token, err);
 }
 
 static moor_code step_resource(void *work, struct moor_error *err)

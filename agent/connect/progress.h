@@ -14,6 +14,8 @@ struct moor_progress {
     void (*end)(void *ctx, const char *step, bool failed, uint64_t ms);
     /* Something worth saying that is no step: what was undone, what remains, a warning. */
     void (*note)(void *ctx, const char *text);
+    /* A person is to open the page and type the code there, within the time. */
+    void (*code)(void *ctx, const char *url, const char *code, uint64_t seconds);
     void *ctx;
 };
 

@@ -18,8 +18,10 @@ struct moor_session {
     struct moor_loop *loop;
     struct moor_http_client *client;
     struct moor_timer *timer;
+    struct moor_timer *limit;
     uint64_t patience_ms;
     bool interrupted;
+    bool late;
     bool woken;
 };
 
@@ -34,6 +36,12 @@ static void on_interrupt(void *ctx)
 {
     struct moor_session *s = ctx;
     s->interrupted = true;
+}
+
+static void on_limit(void *ctx)
+{
+    struct moor_session *s = ctx;
+    s->late = true;
 }
 
 static void on_timer(void *ctx)
@@ -57,6 +65,8 @@ moor_code moor_session_new(const char *ca_file, const struct moor_settings *sett
     if (c == MOOR_OK)
         c = moor_timer_new(s->loop, on_timer, s, &s->timer, err);
     if (c == MOOR_OK)
+        c = moor_timer_new(s->loop, on_limit, s, &s->limit, err);
+    if (c == MOOR_OK)
         c = moor_loop_on_stop(s->loop, on_interrupt, s, err);
     if (c == MOOR_OK)
         c = moor_http_client_new(s->loop, &opts, &s->client, err);
@@ -71,6 +81,7 @@ void moor_session_free(struct moor_session *s)
         return;
     moor_http_client_free(s->client);
     moor_timer_free(s->timer);
+    moor_timer_free(s->limit);
     moor_loop_free(s->loop);
     free(s);
 }
@@ -105,9 +116,24 @@ static void on_done(void *ctx, const struct moor_http_response *r, const struct 
     w->err.retry_after_ms = r->retry_after_ms;
 }
 
-static moor_code interrupted(struct moor_error *err)
+static bool is_stopped(const struct moor_session *s)
 {
-    return moor_fail(err, MOOR_E_CANCELED, "interrupted");
+    return s->interrupted || s->late;
+}
+
+/* Why nothing goes on; MOOR_OK when it does. */
+static moor_code stop_reason(const struct moor_session *s, struct moor_error *err)
+{
+    if (s->interrupted)
+        return moor_fail(err, MOOR_E_CANCELED, "interrupted");
+    return s->late ? moor_fail(err, MOOR_E_TIMEOUT, "not done within the time limit") : MOOR_OK;
+}
+
+moor_code moor_session_wait(struct moor_session *s, const bool *done, struct moor_error *err)
+{
+    while (!*done && !is_stopped(s))
+        moor_loop_turn(s->loop);
+    return *done ? MOOR_OK : stop_reason(s, err);
 }
 
 moor_code moor_session_call(struct moor_session *s, const struct moor_http_request *req,
@@ -116,30 +142,28 @@ moor_code moor_session_call(struct moor_session *s, const struct moor_http_reque
     struct moor_http_transport *t = moor_http_client_transport(s->client);
     struct waiting w = { .reply = out };
     struct moor_http_call *call = NULL;
-    if (s->interrupted)
-        return interrupted(err);
+    if (is_stopped(s))
+        return stop_reason(s, err);
     moor_code c = moor_http_send(t, req, on_done, &w, &call, err);
     if (c != MOOR_OK)
         return c;
-    while (!w.done && !s->interrupted)
-        moor_loop_turn(s->loop);
-    if (!w.done) {
+    c = moor_session_wait(s, &w.done, err);
+    if (c != MOOR_OK) {
         moor_http_cancel(t, call);
-        return interrupted(err);
+        return c;
     }
     if (err)
         *err = w.err;
     return w.err.code;
 }
 
-static moor_code pause_for(struct moor_session *s, uint64_t ms, struct moor_error *err)
+moor_code moor_session_pause(struct moor_session *s, uint64_t ms, struct moor_error *err)
 {
     s->woken = false;
     moor_timer_arm(s->timer, ms);
-    while (!s->woken && !s->interrupted)
-        moor_loop_turn(s->loop);
+    moor_code c = moor_session_wait(s, &s->woken, err);
     moor_timer_disarm(s->timer);
-    return s->interrupted ? interrupted(err) : MOOR_OK;
+    return c;
 }
 
 static bool is_kept(int status, const int *keep)
@@ -189,20 +213,31 @@ moor_code moor_session_ask(struct moor_session *s, const struct moor_http_reques
                 *err = why;
             return c;
         }
-        c = pause_for(s, wait, err);
+        c = moor_session_pause(s, wait, err);
         if (c != MOOR_OK)
             return c;
     }
 }
 
-bool moor_session_interrupted(const struct moor_session *s)
+void moor_session_limit(struct moor_session *s, uint64_t ms)
 {
-    return s->interrupted;
+    moor_timer_arm(s->limit, ms);
 }
 
-void moor_session_clear_interrupt(struct moor_session *s)
+bool moor_session_late(const struct moor_session *s)
 {
-    s->interrupted = false;
+    return s->late;
+}
+
+void moor_session_revive(struct moor_session *s)
+{
+    s->interrupted = s->late = false;
+    moor_timer_disarm(s->limit);
+}
+
+struct moor_loop *moor_session_loop(struct moor_session *s)
+{
+    return s->loop;
 }
 
 void moor_session_set_patience(struct moor_session *s, uint64_t ms)

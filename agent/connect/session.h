@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "http/transport.h"
 
+struct moor_loop;
 struct moor_session;
 struct moor_settings;
 
@@ -37,7 +38,7 @@ MOOR_DEFINE_AUTO(moor_reply)
         .body = MOOR_BUF_SECRET(4 * 1024 * 1024)                                                   \
     }
 
-/* Any status of an answer is MOOR_OK. CANCELED after an interrupt. */
+/* Any status of an answer is MOOR_OK. CANCELED after an interrupt, TIMEOUT after the limit. */
 MOOR_NODISCARD moor_code moor_session_call(struct moor_session *s,
                                            const struct moor_http_request *req,
                                            struct moor_reply *out, struct moor_error *err);
@@ -50,9 +51,18 @@ MOOR_NODISCARD moor_code moor_session_ask(struct moor_session *s,
                                           const int *keep, struct moor_reply *out,
                                           struct moor_error *err);
 
-/* After an interrupt the next call fails; cleaning up needs calls that work again. */
-bool moor_session_interrupted(const struct moor_session *s);
-void moor_session_clear_interrupt(struct moor_session *s);
+/* Runs the loop until *done becomes true; CANCELED after an interrupt, TIMEOUT after the limit. */
+MOOR_NODISCARD moor_code moor_session_wait(struct moor_session *s, const bool *done,
+                                           struct moor_error *err);
+MOOR_NODISCARD moor_code moor_session_pause(struct moor_session *s, uint64_t ms,
+                                            struct moor_error *err);
+struct moor_loop *moor_session_loop(struct moor_session *s);
+
+/* Everything from now on is to be done within ms: then calls fail with TIMEOUT. */
+void moor_session_limit(struct moor_session *s, uint64_t ms);
+bool moor_session_late(const struct moor_session *s);
+/* After an interrupt or the limit calls fail; cleaning up needs calls that work again. */
+void moor_session_revive(struct moor_session *s);
 
 /* How long transient failures are tried again; 30 s when not set. */
 void moor_session_set_patience(struct moor_session *s, uint64_t ms);

@@ -4,13 +4,13 @@
 #include <string.h>
 
 #include "api/service.h"
+#include "authz/signin.h"
 #include "base/sha256.h"
 #include "base/text.h"
 #include "base/timefmt.h"
 #include "engine/live.h"
 #include "engine/proof.h"
 #include "run/log.h"
-#include "store/principals.h"
 
 #define LAST_DOC        "certificate"
 #define CERT_TEXT_MAX   ((size_t)16 << 10)
@@ -195,24 +195,20 @@ static moor_code store_last(struct moor_call *c, const struct enrolment *e, stru
 static moor_code store_all(struct moor_call *c, const struct enrolment *e, struct moor_error *err)
 {
     MOOR_AUTO(moor_store_tx) tx = MOOR_STORE_TX_INIT;
-    struct moor_credential_row row = {
-        .object_id = e->machine.principal_id,
-        .der = e->der,
-        .not_before_ms = moor_cert_not_before_ms(e->certificate),
-        .not_after_ms = moor_cert_not_after_ms(e->certificate),
-    };
-    char sha1[41];
-    MOOR_AUTO(moor_buf) sha1_bytes = MOOR_BUF(20);
-    moor_cert_sha256(e->certificate, row.sha256);
-    moor_cert_sha1_hex(e->certificate, sha1);
-    moor_code code = moor_hex_decode(moor_span_str(sha1), &sha1_bytes, err);
+    moor_code code = moor_store_begin(c->app->store, &tx, err);
     if (!code)
-        memcpy(row.sha1, sha1_bytes.data, sizeof(row.sha1));
-    if (code || (code = moor_store_begin(c->app->store, &tx, err)) ||
-        (code = store_key(c, e, err)) || (code = moor_credential_add(c->app->store, &row, err)) ||
-        (code = store_last(c, e, err)) || (code = moor_store_commit(&tx, err)))
+        code = store_key(c, e, err);
+    if (!code)
+        code = moor_signin_add_certificate(c->app->store, e->machine.principal_id, e->certificate,
+                                           err);
+    if (!code)
+        code = store_last(c, e, err);
+    if (!code)
+        code = moor_store_commit(&tx, err);
+    if (code)
         return code;
-    moor_live_certificate_issued(c->app->live, e->machine.vm_id, row.not_after_ms);
+    moor_live_certificate_issued(c->app->live, e->machine.vm_id,
+                                 moor_cert_not_after_ms(e->certificate));
     moor_log(MOOR_LOG_NOTICE, "certificate.issued", "id", e->machine.resource_id, NULL);
     return MOOR_OK;
 }

@@ -17,6 +17,7 @@
 #define ASSERTION_LIFE_S 3600 /* of an assertion at most, from now on */
 #define RESOURCE_MAX     512
 #define SECRET_BYTES     32
+#define CERT_MAX         (16u << 10)
 
 MOOR_NODISCARD MOOR_PRINTF(5, 6) static moor_code
     refuse(struct moor_signin_refusal *r, int status, int number, const char *oauth,
@@ -58,6 +59,29 @@ moor_code moor_signin_new_secret(struct moor_store *s, const char *object_id, in
     hash_secret(row.salt, moor_buf_view(&text), row.hash);
     c = moor_secret_row_add(s, object_id, &row, err);
     return c ? c : moor_secret_take(out, &text, err);
+}
+
+moor_code moor_signin_add_certificate(struct moor_store *s, const char *object_id,
+                                      const struct moor_cert *cert, struct moor_error *err)
+{
+    char thumbprint[41];
+    MOOR_AUTO(moor_buf) sha1 = MOOR_BUF(20);
+    MOOR_AUTO(moor_buf) der = MOOR_BUF(CERT_MAX);
+    struct moor_credential_row row = { .object_id = object_id,
+                                       .not_before_ms = moor_cert_not_before_ms(cert),
+                                       .not_after_ms = moor_cert_not_after_ms(cert) };
+    moor_cert_sha256(cert, row.sha256);
+    moor_cert_sha1_hex(cert, thumbprint);
+    moor_code c = moor_hex_decode(moor_span_str(thumbprint), &sha1, err);
+    if (!c)
+        c = moor_cert_to_der(cert, &der, err);
+    if (!c)
+        c = moor_buf_ok(&der, "certificate", err);
+    if (c)
+        return c;
+    memcpy(row.sha1, sha1.data, sizeof(row.sha1));
+    row.der = moor_buf_view(&der);
+    return moor_credential_add(s, &row, err);
 }
 
 /* Who signs in; zero when the application is unknown. */

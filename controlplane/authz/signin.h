@@ -14,6 +14,7 @@
 #include "authz/authz.h"
 #include "base/buf.h"
 #include "base/secret.h"
+#include "crypto/cert.h"
 
 #define MOOR_ASSERTION_TYPE "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
@@ -50,6 +51,11 @@ MOOR_NODISCARD moor_code moor_signin(struct moor_authz *a, const struct moor_sig
 MOOR_NODISCARD moor_code moor_signin_new_secret(struct moor_store *s, const char *object_id,
                                                 int64_t expires_ms, struct moor_secret *out,
                                                 struct moor_error *err);
+
+/* The certificate signs assertions of this principal from now on, until it ends. Again: OK. */
+MOOR_NODISCARD moor_code moor_signin_add_certificate(struct moor_store *s, const char *object_id,
+                                                     const struct moor_cert *cert,
+                                                     struct moor_error *err);
 
 /* The token endpoints advertised, for discovery documents and assertion audiences: 0, 1, 2;
  * appended to out. */

@@ -12,6 +12,7 @@ int cp_run_info(const struct cp_options *o);
 int cp_run_ca_show(const struct cp_options *o);
 int cp_run_ca_fingerprint(const struct cp_options *o);
 int cp_run_principal_create(const struct cp_options *o);
+int cp_run_principal_certify(const struct cp_options *o);
 int cp_run_principal_list(const struct cp_options *o);
 int cp_run_principal_delete(const struct cp_options *o);
 int cp_run_extension_publish(const struct cp_options *o);

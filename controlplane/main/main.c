@@ -21,6 +21,8 @@ OPTION(o_json, "--json", "-j", NULL, json, "print JSON")
 OPTION(o_role, "--role", NULL, "ROLE", role, "name or id of a built-in role")
 OPTION(o_scope, "--scope", NULL, "ID", scope, "resource id; default: the subscription")
 OPTION(o_secret, "--secret-file", NULL, "FILE", secret_file, "write the secret there, mode 0600")
+OPTION(o_certificate, "--certificate", NULL, "FILE", certificate,
+       "PEM; signs in instead of a secret")
 OPTION(o_expires, "--expires-in", NULL, "DURATION", expires_in, "ISO 8601: P30D, PT12H")
 OPTION(o_publisher, "--publisher", NULL, "P", publisher, "publisher, when the package is silent")
 OPTION(o_type, "--type", NULL, "T", type, "type, when the package is silent")
@@ -50,8 +52,10 @@ static const struct cp_command commands[] = {
     { "extension list", "", 0, 0, "list the gallery", OPTIONS(&o_state, &o_json),
       cp_run_extension_list, false },
     { "principal create", "NAME", 1, 1, "make an application that may sign in",
-      OPTIONS(&o_state, &o_role, &o_scope, &o_secret, &o_expires, &o_json), cp_run_principal_create,
-      false },
+      OPTIONS(&o_state, &o_role, &o_scope, &o_secret, &o_certificate, &o_expires, &o_json),
+      cp_run_principal_create, false },
+    { "principal certify", "CLIENT-ID", 1, 1, "add a certificate to an application",
+      OPTIONS(&o_state, &o_certificate), cp_run_principal_certify, false },
     { "principal list", "", 0, 0, "list applications", OPTIONS(&o_state, &o_json),
       cp_run_principal_list, false },
     { "principal delete", "CLIENT-ID", 1, 1, "remove an application and its rights",

@@ -127,7 +127,7 @@ static bool parse_arguments(const struct cp_command *c, int argc, char *const *a
 /* Paths are as the caller sees them; from here on they are absolute. Kept until the end. */
 static bool resolve_paths(struct cp_options *o, const struct cp_command *c)
 {
-    const char **paths[] = { &o->state, &o->secret_file, &o->signature,
+    const char **paths[] = { &o->state, &o->secret_file, &o->certificate, &o->signature,
                              c->word_is_path ? &o->words[0] : NULL };
     for (size_t i = 0; i < MOOR_COUNTOF(paths); i++) {
         struct moor_error err = MOOR_ERROR_INIT;

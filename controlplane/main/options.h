@@ -9,7 +9,7 @@
 #include "base/error.h"
 
 #define CP_WORDS_MAX 32
-#define CP_PATHS_MAX 4
+#define CP_PATHS_MAX 8
 
 /* Everything any command takes; each command's table says which. */
 struct cp_options {
@@ -21,7 +21,7 @@ struct cp_options {
     const char *public_url;
     bool json;
     bool verbose;
-    const char *role, *scope, *secret_file, *expires_in;
+    const char *role, *scope, *secret_file, *certificate, *expires_in;
     const char *publisher, *type, *version, *signature;
     const char *words[CP_WORDS_MAX]; /* arguments that are no options */
     size_t word_count;

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* principal create, list, delete. */
+/* principal create, certify, list, delete. */
 #include <stdio.h>
 
 #include "authz/authz.h"
 #include "authz/signin.h"
 #include "base/json.h"
 #include "base/timefmt.h"
+#include "crypto/cert.h"
 #include "main/commands.h"
 #include "main/state.h"
 #include "platform/clock.h"
 #include "platform/file.h"
 #include "platform/random.h"
+
+#define PEM_MAX (64u << 10)
 
 struct creation {
     const struct cp_options *o;
@@ -20,7 +23,18 @@ struct creation {
     int64_t expires_ms; /* 0 = never */
     char client_id[37], object_id[37];
     struct moor_secret secret;
+    struct moor_cert *certificate; /* instead of a secret */
 };
+
+static moor_code read_certificate(const char *path, struct moor_cert **out, struct moor_error *err)
+{
+    MOOR_AUTO(moor_buf) pem = MOOR_BUF(PEM_MAX);
+    moor_code c = plat_read_all(path, PEM_MAX, &pem, err);
+    if (c)
+        return c;
+    c = moor_cert_from_pem(moor_buf_view(&pem), out, err);
+    return c ? moor_context(err, "%s", path) : c;
+}
 
 static moor_code check(struct creation *k, struct moor_error *err)
 {
@@ -38,6 +52,11 @@ static moor_code check(struct creation *k, struct moor_error *err)
                                             k->s->config.subscription_id);
     if (!k->scope || k->scope[0] != '/')
         return moor_fail(err, MOOR_E_BADINPUT, "--scope: want a resource id, or /");
+    if (k->o->certificate && (k->o->secret_file || k->o->expires_in))
+        return moor_fail(err, MOOR_E_BADINPUT,
+                         "--certificate: there is no secret then, and it ends when it says");
+    if (k->o->certificate)
+        return read_certificate(k->o->certificate, &k->certificate, err);
     if (!k->o->expires_in)
         return MOOR_OK;
     moor_code c = moor_duration_parse(moor_span_str(k->o->expires_in), &life_ms, err);
@@ -69,7 +88,9 @@ static moor_code create(struct creation *k, struct moor_error *err)
         c = moor_principal_add(store, &row, err);
     if (!c)
         c = moor_role_assign(store, &a, err);
-    if (!c)
+    if (!c && k->certificate)
+        c = moor_signin_add_certificate(store, k->object_id, k->certificate, err);
+    else if (!c)
         c = moor_signin_new_secret(store, k->object_id, k->expires_ms, &k->secret, err);
     if (!c && k->o->secret_file)
         c = plat_write_atomic(k->o->secret_file, moor_secret_reveal(&k->secret), PLAT_OWNER_ONLY,
@@ -81,12 +102,15 @@ static void print_created(const struct creation *k)
 {
     MOOR_AUTOPTR(moor_json) o = moor_json_new_object();
     MOOR_AUTO(moor_buf) text = MOOR_BUF_SECRET(8192);
-    const char *secret = k->o->secret_file ? NULL : moor_secret_reveal(&k->secret).p;
+    const bool shown = !k->o->secret_file && !k->certificate;
+    const char *secret = shown ? moor_secret_reveal(&k->secret).p : NULL;
     if (!k->o->json) {
         printf("client id  %s\nobject id  %s\ntenant     %s\nrole       %s on %s\n", k->client_id,
                k->object_id, k->s->config.tenant_id, k->role->name, k->scope);
         if (secret)
             printf("secret     %s\n", secret);
+        else if (k->certificate)
+            printf("certificate  %s\n", k->o->certificate);
         else
             printf("secret     in %s\n", k->o->secret_file);
         return;
@@ -113,6 +137,34 @@ int cp_run_principal_create(const struct cp_options *o)
     else
         print_created(&k);
     moor_secret_drop(&k.secret);
+    moor_cert_free(k.certificate);
+    cp_state_drop(&s);
+    return status;
+}
+
+static moor_code certify(struct cp_state *s, const char *client_id, const char *path,
+                         struct moor_error *err)
+{
+    MOOR_AUTOPTR(moor_cert) cert = NULL;
+    struct moor_principal_row row;
+    if (!path)
+        return moor_fail(err, MOOR_E_BADINPUT, "--certificate is required");
+    moor_code c = read_certificate(path, &cert, err);
+    if (!c)
+        c = moor_principal_by_client(s->store, client_id, &s->arena, &row, err);
+    if (!c && row.kind != MOOR_PRINCIPAL_APPLICATION)
+        c = moor_fail(err, MOOR_E_DENIED, "%s is a machine: the service issues its certificates",
+                      client_id);
+    return c ? c : moor_signin_add_certificate(s->store, row.object_id, cert, err);
+}
+
+int cp_run_principal_certify(const struct cp_options *o)
+{
+    struct cp_state s = CP_STATE_INIT;
+    struct moor_error err = MOOR_ERROR_INIT;
+    int status = 0;
+    if (cp_state_open(o, &s, &err) || certify(&s, o->words[0], o->certificate, &err))
+        status = cp_complain(&err);
     cp_state_drop(&s);
     return status;
 }

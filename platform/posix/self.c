@@ -9,16 +9,21 @@
 #include <malloc.h>
 #endif
 #include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/secret.h"
 #include "base/span.h"
+#include "platform/net.h"
 #include "platform/oserr.h"
 
-#define INHERITED 3
+#define INHERITED  3
+#define SECRET_MAX 1024
 
 moor_code plat_program_path(char **out, struct moor_error *err)
 {
@@ -52,6 +57,37 @@ const char *plat_environment(const char *name)
 bool plat_on_terminal(void)
 {
     return isatty(STDERR_FILENO) == 1;
+}
+
+static moor_code read_line(int fd, struct moor_secret *out, struct moor_error *err)
+{
+    MOOR_AUTO(moor_buf) line = MOOR_BUF_SECRET(SECRET_MAX);
+    char c = 0;
+    ssize_t n;
+    while ((n = read(fd, &c, 1)) == 1 && c != '\n')
+        moor_buf_char(&line, c);
+    if (n < 0)
+        return plat_fail(err, errno, "terminal");
+    return moor_secret_take(out, &line, err);
+}
+
+moor_code plat_ask_secret(const char *prompt, struct moor_secret *out, struct moor_error *err)
+{
+    struct termios shown, hidden;
+    int fd = open("/dev/tty", O_RDWR | O_CLOEXEC);
+    if (fd < 0 || tcgetattr(fd, &shown) != 0) {
+        plat_net_close(fd);
+        return moor_fail(err, MOOR_E_NOTFOUND, "there is no terminal to ask at");
+    }
+    hidden = shown;
+    hidden.c_lflag &= ~(tcflag_t)ECHO;
+    hidden.c_lflag |= ECHONL;
+    (void)dprintf(fd, "%s: ", prompt);
+    (void)tcsetattr(fd, TCSAFLUSH, &hidden);
+    moor_code c = read_line(fd, out, err);
+    (void)tcsetattr(fd, TCSAFLUSH, &shown);
+    (void)close(fd);
+    return c;
 }
 
 moor_code plat_inherited(struct plat_file *out, struct moor_error *err)

@@ -386,12 +386,26 @@ def test_a_secret_on_the_command_line_is_taken_with_a_warning(ready, cloud):
     assert "warning: a secret on the command line" in done.stderr
 
 
-def test_an_access_token_on_the_command_line_is_refused(ready, cloud):
+@pytest.mark.parametrize("option, value", [("-p", "open sesame"), ("--access-token", "arm-canary")])
+def test_a_secret_on_the_command_line_is_wiped_there(ready, cloud, option, value):
+    looks, answer = [], cloud.route
+
+    def look(request):
+        looks.append(open(f"/proc/{child.pid}/cmdline", "rb").read())
+        return answer(request)
+    cloud.route = look
+    options = {} if option == "-p" else {"--service-principal-id": None}
+    child = subprocess.Popen([program("mooring"), *arguments(None, **options), option, value],
+                             env=ready.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    assert child.wait(60) == 0
+    assert looks and not any(value.encode() in line for line in looks)
+
+
+def test_an_access_token_on_the_command_line_is_taken_with_a_warning(ready, cloud):
     done = ready.mooring(*arguments(None, **{"--service-principal-id": None}), "--access-token",
-                         "arm-canary", check=False)
-    assert number(done) == 23
+                         "arm-canary")
     assert "--access-token-file" in done.stderr and "arm-canary" not in done.stderr
-    assert cloud.requests == []
+    assert not cloud.seen("/token$")
 
 
 def test_an_access_token_from_a_file_replaces_the_sign_in(ready, cloud):

@@ -22,6 +22,12 @@ const char *plat_environment(const char *name);
 /* Whether somebody looks at what is written to standard error. */
 bool plat_on_terminal(void);
 
+/* Asks the person at the controlling terminal, without showing what is typed. NOTFOUND without a
+ * terminal. */
+struct moor_secret;
+MOOR_NODISCARD moor_code plat_ask_secret(const char *prompt, struct moor_secret *out,
+                                         struct moor_error *err);
+
 /* plat_spawn.extra, seen from the child: descriptor 3, once. BADINPUT when it is no socket that
  * keeps the borders of messages. */
 MOOR_NODISCARD moor_code plat_inherited(struct plat_file *out, struct moor_error *err);
