@@ -309,20 +309,20 @@ static struct bufferevent *new_bufferevent(struct moor_http_server *s, int fd)
     return bev;
 }
 
-void moor_conn_open(struct moor_http_server *s, int fd, const struct plat_peer *peer,
-                    struct moor_peer_count *counted)
+void moor_conn_open(struct moor_http_server *s, int fd, const struct moor_conn_origin *from)
 {
     struct moor_conn *c = calloc(1, sizeof(*c));
     if (!c || moor_timer_new(s->loop, on_deadline, c, &c->timer, NULL) != MOOR_OK) {
         free(c);
         plat_net_close(fd);
-        moor_peers_leave(&s->peers, counted);
+        moor_peers_leave(&s->peers, from->counted);
         return;
     }
     c->server = s;
     c->fd = fd;
-    c->peer = *peer;
-    c->counted = counted;
+    c->peer = from->peer;
+    c->caller = from->caller;
+    c->counted = from->counted;
     s->conn_count++;
     moor_conn_list_move(c, &s->busy);
     c->bev = new_bufferevent(s, fd);

@@ -88,6 +88,11 @@ const struct plat_peer *moor_http_peer(const struct moor_http_exchange *ex)
     return &ex->conn->peer;
 }
 
+const struct plat_caller *moor_http_caller(const struct moor_http_exchange *ex)
+{
+    return &ex->conn->caller;
+}
+
 bool moor_http_is_tls(const struct moor_http_exchange *ex)
 {
     return ex->conn->server->tls != NULL;

@@ -23,7 +23,7 @@ static unsigned bucket_of(const struct plat_peer *peer)
     return h % MOOR_PEERS_BUCKETS;
 }
 
-static bool same(const struct moor_peer_count *e, const struct plat_peer *peer)
+bool moor_peers_is(const struct moor_peer_count *e, const struct plat_peer *peer)
 {
     if (e->local != peer->local)
         return false;
@@ -35,7 +35,7 @@ struct moor_peer_count *moor_peers_enter(struct moor_peers *p, const struct plat
 {
     unsigned bucket = bucket_of(peer);
     for (struct moor_peer_count *e = p->buckets[bucket]; e; e = e->next) {
-        if (!same(e, peer))
+        if (!moor_peers_is(e, peer))
             continue;
         if (e->connections >= max)
             return NULL;

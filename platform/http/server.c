@@ -76,6 +76,22 @@ static bool make_room(struct moor_http_server *s)
     return s->conn_count < s->opts.limits.connections_max;
 }
 
+/* Who it is, and a place among that one's connections. */
+static bool admit(struct moor_http_server *s, int fd, struct moor_conn_origin *out)
+{
+    if (plat_peer_of(fd, &out->peer, NULL) != MOOR_OK)
+        return false;
+    struct plat_peer counted_as = out->peer;
+    if (s->opts.callers)
+        out->caller = plat_caller_of(fd);
+    if (out->caller.known) {
+        counted_as.local = true;
+        counted_as.uid = out->caller.uid;
+    }
+    out->counted = moor_peers_enter(&s->peers, &counted_as, s->opts.limits.connections_per_peer);
+    return out->counted != NULL;
+}
+
 static void on_accept(struct evconnlistener *ev, evutil_socket_t fd, struct sockaddr *address,
                       int address_len, void *ctx)
 {
@@ -83,12 +99,9 @@ static void on_accept(struct evconnlistener *ev, evutil_socket_t fd, struct sock
     (void)address;
     (void)address_len;
     struct moor_http_server *s = ((struct moor_listener *)ctx)->server;
-    struct plat_peer peer = { 0 };
-    struct moor_peer_count *counted = NULL;
-    if (make_room(s) && plat_peer_of(fd, &peer, NULL) == MOOR_OK)
-        counted = moor_peers_enter(&s->peers, &peer, s->opts.limits.connections_per_peer);
-    if (counted)
-        moor_conn_open(s, fd, &peer, counted);
+    struct moor_conn_origin from = { .counted = NULL };
+    if (make_room(s) && admit(s, fd, &from))
+        moor_conn_open(s, fd, &from);
     else
         plat_net_close(fd);
     if (s->conn_count >= s->opts.limits.connections_max && !s->idle.head)

@@ -18,6 +18,7 @@
 #include "base/json.h"
 #include "base/span.h"
 #include "http/transport.h"
+#include "platform/caller.h"
 #include "platform/net.h"
 
 struct moor_loop;
@@ -32,7 +33,7 @@ struct moor_http_limits {
     uint64_t body_timeout_ms;      /* from the end of the head; 0 = 30 s */
     uint64_t idle_timeout_ms;      /* kept-alive connection without a request; 0 = 120 s */
     unsigned connections_max;      /* in all; 0 = 1024 */
-    unsigned connections_per_peer; /* per address (TCP) or uid (Unix); 0 = 256 */
+    unsigned connections_per_peer; /* per address (TCP) or user; 0 = 256 */
 };
 
 struct moor_http_tls {
@@ -67,6 +68,9 @@ struct moor_http_server_opts {
     const struct moor_http_route *routes;
     size_t route_count;
     void *ctx; /* first argument of handlers */
+    /* The kernel is asked whose each connection is: moor_http_caller(). A known caller's
+     * connections are counted by user, also over TCP. */
+    bool callers;
     /* Sees the head of every well-formed request, before 404, 405 and the body; tag and params
      * are there when a route matches. Returns false when it has answered. */
     bool (*gate)(void *ctx, struct moor_http_exchange *ex);
@@ -108,6 +112,7 @@ const char *moor_http_query(const struct moor_http_exchange *ex, const char *nam
 const char *moor_http_param(const struct moor_http_exchange *ex, const char *name); /* of {name} */
 struct moor_span moor_http_body(const struct moor_http_exchange *ex);
 const struct plat_peer *moor_http_peer(const struct moor_http_exchange *ex);
+const struct plat_caller *moor_http_caller(const struct moor_http_exchange *ex); /* opts.callers */
 bool moor_http_is_tls(const struct moor_http_exchange *ex);
 const void *moor_http_tag(const struct moor_http_exchange *ex);
 const char *moor_http_request_id(const struct moor_http_exchange *ex); /* a fresh UUID */

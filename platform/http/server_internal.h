@@ -44,6 +44,7 @@ struct moor_conn {
     struct moor_http_exchange *ex;
     struct moor_peer_count *counted;
     struct plat_peer peer;
+    struct plat_caller caller;
     int fd;
     moor_conn_state state;
     bool eof;         /* the client will send nothing more */
@@ -95,8 +96,12 @@ void moor_server_conn_ended(struct moor_http_server *s); /* one less: accept aga
 void moor_server_conn_idle(struct moor_http_server *s);  /* one that could give way to another */
 
 /* connection.c; fd is taken. */
-void moor_conn_open(struct moor_http_server *s, int fd, const struct plat_peer *peer,
-                    struct moor_peer_count *counted);
+struct moor_conn_origin {
+    struct plat_peer peer;
+    struct plat_caller caller;
+    struct moor_peer_count *counted;
+};
+void moor_conn_open(struct moor_http_server *s, int fd, const struct moor_conn_origin *from);
 void moor_conn_free(struct moor_conn *c);
 /* Queues the head of the answer and the body that is in memory; both are empty afterwards. What
  * ex->file_left says follows from the file. */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -144,6 +145,15 @@ static moor_code fd_fail(const struct plat_file *f, int e, const char *verb, str
     return plat_fail(err, e, "%s: cannot %s", n > 0 ? path : "file", verb);
 }
 
+/* The same for a name in a held folder. */
+static moor_code entry_fail(const struct plat_file *folder, int e, const char *verb,
+                            const char *name, struct moor_error *err)
+{
+    char what[NAME_MAX + 16];
+    (void)snprintf(what, sizeof(what), "%s %s", verb, name);
+    return fd_fail(folder, e, what, err);
+}
+
 moor_code plat_read_at(const struct plat_file *f, uint64_t offset, void *p, size_t n, size_t *got,
                        struct moor_error *err)
 {
@@ -230,19 +240,51 @@ static moor_code sync_parent(const struct plat_file *parent, const char *path,
     return MOOR_OK;
 }
 
-/* A new file of a name nobody can guess beside the one it will replace. */
-static int write_beside(int at, const char *name, struct moor_span bytes, mode_t mode)
+/* What the umask took away is given back; fewer rights than mode are no danger meanwhile. */
+static int give_mode(int fd, mode_t mode)
+{
+    struct stat st;
+    if (fstat(fd, &st) == 0 && (st.st_mode & 07777) == mode)
+        return 0;
+    return fchmod(fd, mode) == 0 ? 0 : errno;
+}
+
+/* A new file; 0 or an errno, and then there is none. */
+static int write_new(int at, const char *name, struct moor_span bytes, mode_t mode, bool durable)
 {
     MOOR_AUTO(plat_file) f = PLAT_FILE_INIT;
-    f.fd_ = openat(at, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    f.fd_ = openat(at, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
     if (f.fd_ < 0)
         return errno;
-    int e = fchmod(f.fd_, mode) == 0 ? write_all(f.fd_, -1, bytes) : errno;
-    if (e == 0 && fsync(f.fd_) != 0)
+    int e = give_mode(f.fd_, mode);
+    if (e == 0)
+        e = write_all(f.fd_, -1, bytes);
+    if (e == 0 && durable && fsync(f.fd_) != 0)
         e = errno;
     if (e)
         (void)unlinkat(at, name, 0);
     return e;
+}
+
+moor_code plat_hold_folder(const char *path, struct plat_file *out, struct moor_error *err)
+{
+    return posix_folder(path, out, err);
+}
+
+moor_code plat_create_in(const struct plat_file *folder, const char *name, plat_access access,
+                         struct moor_span bytes, struct moor_error *err)
+{
+    MOOR_ASSERT(*name && !strchr(name, '/'));
+    int e = write_new(folder->fd_, name, bytes, posix_file_mode(access), false);
+    return e ? entry_fail(folder, e, "create", name, err) : MOOR_OK;
+}
+
+moor_code plat_remove_in(const struct plat_file *folder, const char *name, struct moor_error *err)
+{
+    MOOR_ASSERT(*name && !strchr(name, '/'));
+    if (unlinkat(folder->fd_, name, 0) == 0 || errno == ENOENT)
+        return MOOR_OK;
+    return entry_fail(folder, errno, "remove", name, err);
 }
 
 moor_code plat_write_atomic(const char *path, struct moor_span bytes, plat_access access,
@@ -260,7 +302,7 @@ moor_code plat_write_atomic(const char *path, struct moor_span bytes, plat_acces
     uint64_t tag;
     plat_random(&tag, sizeof(tag));
     (void)snprintf(temporary, sizeof(temporary), ".new-%016llx", (unsigned long long)tag);
-    int e = write_beside(parent.fd_, temporary, bytes, posix_file_mode(access));
+    int e = write_new(parent.fd_, temporary, bytes, posix_file_mode(access), true);
     if (e == 0 && renameat(parent.fd_, temporary, parent.fd_, leaf) != 0) {
         e = errno;
         (void)unlinkat(parent.fd_, temporary, 0);

@@ -33,6 +33,12 @@ void os_limit_file_size(size_t bytes);
 int os_connect_tcp(const char *address, uint16_t port);
 /* The system's form of a numeric address, in memory that lives until the next call. */
 const void *os_address(const char *address, size_t *n);
+/* Takes the next connection, waiting up to 10 s; -1 when none comes. */
+int os_accept(int listener);
+/* Moves this process into a new control group (version 2) and says its path, NULL when that
+ * cannot be; leaving removes the group. */
+const char *os_enter_cgroup(const char *name);
+void os_leave_cgroup(const char *name);
 size_t os_read_socket(int fd, char *room, size_t n); /* 0 at the end */
 
 /* Opens descriptors that children inherit. */

@@ -151,6 +151,51 @@ int os_connect_tcp(const char *address, uint16_t port)
     return -1;
 }
 
+int os_accept(int listener)
+{
+    return os_wait_readable(listener, 10000) ? accept4(listener, NULL, NULL, SOCK_CLOEXEC) : -1;
+}
+
+static const char *const cgroup_roots[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified" };
+
+static bool move_to(const char *folder)
+{
+    char path[256];
+    (void)snprintf(path, sizeof(path), "%s/cgroup.procs", folder);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    bool moved = fd >= 0 && write(fd, "0", 1) == 1;
+    if (fd >= 0)
+        (void)close(fd);
+    return moved;
+}
+
+const char *os_enter_cgroup(const char *name)
+{
+    static char group[64];
+    for (size_t i = 0; i < MOOR_COUNTOF(cgroup_roots); i++) {
+        char path[128];
+        (void)snprintf(path, sizeof(path), "%s/%s", cgroup_roots[i], name);
+        if (mkdir(path, 0755) != 0)
+            continue;
+        if (move_to(path)) {
+            (void)snprintf(group, sizeof(group), "/%s", name);
+            return group;
+        }
+        (void)rmdir(path);
+    }
+    return NULL;
+}
+
+void os_leave_cgroup(const char *name)
+{
+    for (size_t i = 0; i < MOOR_COUNTOF(cgroup_roots); i++) {
+        char path[128];
+        (void)snprintf(path, sizeof(path), "%s/%s", cgroup_roots[i], name);
+        if (move_to(cgroup_roots[i]))
+            (void)rmdir(path);
+    }
+}
+
 const void *os_address(const char *address, size_t *n)
 {
     static struct sockaddr_in v4;

@@ -110,6 +110,17 @@ typedef bool (*plat_dir_fn)(void *ctx, const char *name, const struct plat_stat 
 MOOR_NODISCARD moor_code plat_list_dir(const char *path, plat_dir_fn fn, void *ctx,
                                        struct moor_error *err);
 MOOR_NODISCARD moor_code plat_remove(const char *path, struct moor_error *err); /* missing is OK */
+
+/* A folder held open, for many small files: what is done in it does not walk the path again.
+ * name is one component. A file is created whole, never visible with more rights than access. When
+ * the folder itself was removed meanwhile, NOTFOUND. */
+MOOR_NODISCARD moor_code plat_hold_folder(const char *path, struct plat_file *out,
+                                          struct moor_error *err);
+MOOR_NODISCARD moor_code plat_create_in(const struct plat_file *folder, const char *name,
+                                        plat_access access, struct moor_span bytes,
+                                        struct moor_error *err);
+MOOR_NODISCARD moor_code plat_remove_in(const struct plat_file *folder, const char *name,
+                                        struct moor_error *err); /* missing is OK */
 /* Removes the folder and all below it, never through a link nor into another file system. Missing
  * is OK. */
 MOOR_NODISCARD moor_code plat_remove_tree(const char *path, struct moor_error *err);
