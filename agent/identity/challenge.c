@@ -3,63 +3,141 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/buf.h"
 #include "base/secret.h"
+#include "base/text.h"
+#include "http/peers.h"
 #include "platform/clock.h"
 #include "platform/file.h"
 #include "platform/random.h"
 #include "run/log.h"
 #include "run/loop.h"
 
-#define KEY_BYTES 32
-#define KEY_TEXT  44 /* base64url of KEY_BYTES, and the end */
+#define KEY_BYTES (2 + MOOR_CHALLENGE_RANDOM_BYTES) /* number of the place, random */
+#define KEY_TEXT  (KEY_BYTES / 3 * 4 + 1)           /* base64url, and the end */
+#define HOLD_MS   1000 /* a held folder this old is looked up again: the path may be another's */
+
+_Static_assert(KEY_BYTES % 3 == 0, "a key is base64url without a rest");
+_Static_assert(MOOR_CHALLENGES_MAX <= 0x10000, "two bytes number the places");
+
+#define HEAD_TEXT 4 /* characters of a key that hold the number of its place */
 
 struct moor_challenge {
-    bool taken, in_use;
+    struct moor_challenge *prev, *next; /* by age, or free: next only */
+    struct moor_peer_count *owner;      /* NULL = free */
+    uint64_t born_ms;
+    bool in_use;
     char name[48]; /* of the file: UUID.key */
     char key[KEY_TEXT];
-    uint64_t born_ms;
 };
 
 struct moor_challenges {
     struct moor_timer *timer;
     char *folder;
-    struct moor_buf path; /* of the last issued */
-    struct moor_challenge places[MOOR_CHALLENGES_MAX];
+    struct plat_file held; /* the folder */
+    uint64_t held_at;
+    struct moor_buf path;    /* of the last issued */
+    struct moor_peers users; /* how many each has */
+    struct moor_challenge *oldest, *youngest;
+    struct moor_challenge *unused; /* places that were used before */
+    unsigned touched;              /* places that ever were: the others cost no memory */
+    unsigned max, per_user;
+    struct moor_challenge places[]; /* max */
 };
+
+/* ---- the folder ---- */
+
+static moor_code hold(struct moor_challenges *c, struct moor_error *err)
+{
+    uint64_t now = plat_mono_ms();
+    if (plat_file_is_open(&c->held) && now - c->held_at < HOLD_MS)
+        return MOOR_OK;
+    moor_code code = plat_hold_folder(c->folder, &c->held, err);
+    c->held_at = now;
+    if (code)
+        plat_file_drop(&c->held);
+    return code;
+}
 
 static void remove_file(struct moor_challenges *c, const char *name)
 {
-    MOOR_AUTO(moor_buf) path = MOOR_BUF(512);
     struct moor_error err = MOOR_ERROR_INIT;
-    moor_buf_fmt(&path, "%s/%s", c->folder, name);
-    if (plat_remove(moor_buf_cstr(&path), &err))
+    if (hold(c, &err) || plat_remove_in(&c->held, name, &err))
         moor_log_error(MOOR_LOG_WARNING, "challenge.not_removed", &err, NULL);
+}
+
+static bool sweep(void *ctx, const char *name, const struct plat_stat *st)
+{
+    if (!st->is_dir && moor_span_ends(moor_span_str(name), ".key"))
+        remove_file(ctx, name);
+    return true;
+}
+
+static moor_code take_over_folder(struct moor_challenges *c, struct moor_error *err)
+{
+    struct moor_error why = MOOR_ERROR_INIT;
+    moor_code code = plat_make_dirs(c->folder, PLAT_GROUP_READ, err);
+    if (code)
+        return code;
+    /* Somebody else's folder may still do: the key files are what is checked. */
+    if (plat_set_mode(c->folder, 0750, &why))
+        moor_log_error(MOOR_LOG_WARNING, "challenge.folder_mode", &why, NULL);
+    return plat_list_dir(c->folder, sweep, c, err);
+}
+
+/* ---- places ---- */
+
+static struct moor_challenge *claim_place(struct moor_challenges *c)
+{
+    struct moor_challenge *one = c->unused;
+    if (one)
+        c->unused = one->next;
+    else if (c->touched < c->max)
+        one = &c->places[c->touched++];
+    return one;
+}
+
+static void free_place(struct moor_challenges *c, struct moor_challenge *one)
+{
+    moor_wipe(one->key, sizeof(one->key));
+    *one = (struct moor_challenge){ .next = c->unused };
+    c->unused = one;
+}
+
+static void append(struct moor_challenges *c, struct moor_challenge *one)
+{
+    one->prev = c->youngest;
+    one->next = NULL;
+    *(c->youngest ? &c->youngest->next : &c->oldest) = one;
+    c->youngest = one;
+}
+
+static void detach(struct moor_challenges *c, struct moor_challenge *one)
+{
+    *(one->prev ? &one->prev->next : &c->oldest) = one->next;
+    *(one->next ? &one->next->prev : &c->youngest) = one->prev;
 }
 
 static void end_challenge(struct moor_challenges *c, struct moor_challenge *one)
 {
     remove_file(c, one->name);
-    moor_wipe(one, sizeof(*one));
-    *one = (struct moor_challenge){ 0 };
+    moor_peers_leave(&c->users, one->owner);
+    detach(c, one);
+    free_place(c, one);
 }
 
-/* Of those not in use: whoever has one in use holds a pointer to it. */
-static struct moor_challenge *oldest(struct moor_challenges *c)
+static bool has_run_out(const struct moor_challenge *one)
 {
-    struct moor_challenge *found = NULL;
-    for (size_t i = 0; i < MOOR_CHALLENGES_MAX; i++) {
-        struct moor_challenge *one = &c->places[i];
-        if (one->taken && !one->in_use && (!found || one->born_ms < found->born_ms))
-            found = one;
-    }
-    return found;
+    return plat_mono_ms() - one->born_ms >= MOOR_CHALLENGE_LIFE_MS;
 }
 
 static void arm(struct moor_challenges *c)
 {
-    const struct moor_challenge *first = oldest(c);
+    const struct moor_challenge *first = c->oldest;
+    while (first && first->in_use)
+        first = first->next;
     if (!first) {
         moor_timer_disarm(c->timer);
         return;
@@ -68,44 +146,37 @@ static void arm(struct moor_challenges *c)
     moor_timer_arm(c->timer, age < MOOR_CHALLENGE_LIFE_MS ? MOOR_CHALLENGE_LIFE_MS - age : 0);
 }
 
-static bool has_run_out(const struct moor_challenge *one)
-{
-    return plat_mono_ms() - one->born_ms >= MOOR_CHALLENGE_LIFE_MS;
-}
-
 static void on_timer(void *ctx)
 {
     struct moor_challenges *c = ctx;
-    for (size_t i = 0; i < MOOR_CHALLENGES_MAX; i++) {
-        struct moor_challenge *one = &c->places[i];
-        if (one->taken && !one->in_use && has_run_out(one))
+    for (struct moor_challenge *one = c->oldest, *next; one && has_run_out(one); one = next) {
+        next = one->next;
+        if (!one->in_use) /* else whoever uses it ends it */
             end_challenge(c, one);
     }
     arm(c);
 }
 
-static bool sweep(void *ctx, const char *name, const struct plat_stat *st)
-{
-    if (st->is_file && moor_span_ends(moor_span_str(name), ".key"))
-        remove_file(ctx, name);
-    return true;
-}
+/* ---- life ---- */
 
-moor_code moor_challenges_new(struct moor_loop *l, const char *folder, struct moor_challenges **out,
+moor_code moor_challenges_new(const struct moor_challenges_opts *opts, struct moor_challenges **out,
                               struct moor_error *err)
 {
-    MOOR_AUTOPTR(moor_challenges) c = calloc(1, sizeof(*c));
+    unsigned max = opts->max ? opts->max : MOOR_CHALLENGES_MAX;
+    MOOR_ASSERT(max <= MOOR_CHALLENGES_MAX);
+    MOOR_AUTOPTR(moor_challenges) c = calloc(1, sizeof(*c) + max * sizeof(c->places[0]));
     if (!c)
         return moor_fail(err, MOOR_E_NOMEM, "challenges: out of memory");
+    c->max = max;
+    c->per_user = opts->per_user ? opts->per_user : MOOR_CHALLENGES_PER_USER;
     c->path = (struct moor_buf)MOOR_BUF(512);
-    c->folder = moor_strdup(folder);
+    c->held = (struct plat_file)PLAT_FILE_INIT;
+    c->folder = moor_strdup(opts->folder);
     if (!c->folder)
         return moor_fail(err, MOOR_E_NOMEM, "challenges: out of memory");
-    moor_code code = moor_timer_new(l, on_timer, c, &c->timer, err);
+    moor_code code = moor_timer_new(opts->loop, on_timer, c, &c->timer, err);
     if (!code)
-        code = plat_make_dirs(folder, PLAT_GROUP_READ, err);
-    if (!code)
-        code = plat_list_dir(folder, sweep, c, err);
+        code = take_over_folder(c, err);
     if (!code)
         *out = MOOR_TAKE(c);
     return code;
@@ -115,82 +186,105 @@ void moor_challenges_free(struct moor_challenges *c)
 {
     if (!c)
         return;
-    for (size_t i = 0; i < MOOR_CHALLENGES_MAX; i++)
-        if (c->places[i].taken)
-            end_challenge(c, &c->places[i]);
+    while (c->oldest)
+        end_challenge(c, c->oldest);
     moor_timer_free(c->timer);
+    plat_file_drop(&c->held);
     moor_buf_drop(&c->path);
     free(c->folder);
     free(c);
 }
 
-static struct moor_challenge *free_place(struct moor_challenges *c)
+/* ---- keys ---- */
+
+static struct plat_peer user_of(const struct plat_caller *who)
 {
-    for (size_t i = 0; i < MOOR_CHALLENGES_MAX; i++)
-        if (!c->places[i].taken)
-            return &c->places[i];
-    struct moor_challenge *one = oldest(c);
-    if (!one || plat_mono_ms() - one->born_ms < MOOR_CHALLENGE_YOUNG_MS)
-        return NULL;
-    end_challenge(c, one);
-    return one;
+    return (struct plat_peer){ .local = who->known, .uid = who->known ? who->uid : 0 };
 }
 
-static void draw(struct moor_challenge *one)
+static void draw(const struct moor_challenges *c, struct moor_challenge *one)
 {
     unsigned char bytes[KEY_BYTES];
     char id[37];
     MOOR_AUTO(moor_buf) text = MOOR_BUF_SECRET(KEY_TEXT);
+    size_t place = (size_t)(one - c->places);
     plat_random_uuid(id);
     plat_random(bytes, sizeof(bytes));
+    bytes[0] = (unsigned char)(place >> 8);
+    bytes[1] = (unsigned char)(place & 0xff);
     moor_buf_base64url(&text, moor_span(bytes, sizeof(bytes)));
     (void)snprintf(one->name, sizeof(one->name), "%s.key", id);
-    (void)snprintf(one->key, sizeof(one->key), "%s", moor_buf_cstr(&text));
-    one->born_ms = plat_mono_ms();
+    memcpy(one->key, moor_buf_cstr(&text), KEY_TEXT);
     moor_wipe(bytes, sizeof(bytes));
 }
 
-moor_code moor_challenges_issue(struct moor_challenges *c, const char **path,
-                                struct moor_error *err)
+static moor_code write_file(struct moor_challenges *c, const struct moor_challenge *one,
+                            struct moor_error *err)
 {
-    struct moor_challenge *one = free_place(c);
-    if (!one)
-        return moor_fail(err, MOOR_E_THROTTLED, "more than %d keys were asked for at once",
-                         MOOR_CHALLENGES_MAX);
-    struct moor_challenge fresh = { .taken = true };
-    MOOR_AUTO(plat_file) f = PLAT_FILE_INIT;
-    draw(&fresh);
-    moor_buf_reset(&c->path);
-    moor_buf_fmt(&c->path, "%s/%s", c->folder, fresh.name);
-    moor_code code = moor_buf_ok(&c->path, "key file's path", err);
+    struct moor_span key = moor_span(one->key, KEY_TEXT - 1);
+    moor_code code = hold(c, err);
     if (!code)
-        code = plat_create_new(moor_buf_cstr(&c->path), PLAT_GROUP_READ, &f, err);
-    if (code)
+        code = plat_create_in(&c->held, one->name, PLAT_GROUP_READ, key, err);
+    if (code != MOOR_E_NOTFOUND)
         return code;
-    *one = fresh;
-    moor_wipe(fresh.key, sizeof(fresh.key));
-    arm(c);
-    code = plat_append(&f, moor_span_str(one->key), err);
-    if (code) {
-        end_challenge(c, one);
-        return code;
-    }
-    *path = moor_buf_cstr(&c->path);
-    return MOOR_OK;
+    plat_file_drop(&c->held); /* removed, and perhaps made anew */
+    code = hold(c, err);
+    return code ? code : plat_create_in(&c->held, one->name, PLAT_GROUP_READ, key, err);
 }
 
-struct moor_challenge *moor_challenges_take(struct moor_challenges *c, struct moor_span key)
+moor_code moor_challenges_issue(struct moor_challenges *c, const struct plat_caller *who,
+                                const char **path, struct moor_error *err)
 {
-    struct moor_challenge *found = NULL;
-    for (size_t i = 0; i < MOOR_CHALLENGES_MAX; i++) {
-        struct moor_challenge *one = &c->places[i];
-        if (one->taken && !one->in_use && !has_run_out(one) &&
-            moor_span_eq_secret(key, moor_span_str(one->key)))
-            found = one;
+    const struct plat_peer user = user_of(who);
+    struct moor_challenge *one = claim_place(c);
+    if (!one)
+        return moor_fail(err, MOOR_E_THROTTLED, "%u keys are out: all there may be", c->max);
+    one->owner = moor_peers_enter(&c->users, &user, c->per_user);
+    if (!one->owner) {
+        free_place(c, one);
+        return moor_fail(err, MOOR_E_THROTTLED, "%u keys of this user are out: all one may have",
+                         c->per_user);
     }
-    if (found)
-        found->in_use = true;
-    return found;
+    draw(c, one);
+    moor_code code = write_file(c, one, err);
+    if (code) {
+        moor_peers_leave(&c->users, one->owner);
+        free_place(c, one);
+        return code;
+    }
+    one->born_ms = plat_mono_ms();
+    append(c, one);
+    if (!moor_timer_armed(c->timer))
+        arm(c);
+    moor_buf_reset(&c->path);
+    moor_buf_fmt(&c->path, "%s/%s", c->folder, one->name);
+    *path = moor_buf_cstr(&c->path);
+    return moor_buf_ok(&c->path, "key file's path", err);
+}
+
+/* The place that a key's first characters name; NULL when it names none. */
+static struct moor_challenge *place_of(struct moor_challenges *c, struct moor_span key)
+{
+    MOOR_AUTO(moor_buf) head = MOOR_BUF(KEY_BYTES);
+    if (key.n != KEY_TEXT - 1)
+        return NULL;
+    if (moor_base64url_decode(moor_span(key.p, HEAD_TEXT), &head, NULL))
+        return NULL;
+    size_t place = (size_t)(unsigned char)head.data[0] << 8 | (unsigned char)head.data[1];
+    return place < c->touched ? &c->places[place] : NULL;
+}
+
+struct moor_challenge *moor_challenges_take(struct moor_challenges *c,
+                                            const struct plat_caller *who, struct moor_span key)
+{
+    const struct plat_peer user = user_of(who);
+    struct moor_challenge *one = place_of(c, key);
+    if (!one || !one->owner || one->in_use || has_run_out(one) ||
+        !moor_span_eq_secret(key, moor_span(one->key, KEY_TEXT - 1)) ||
+        !moor_peers_is(one->owner, &user))
+        return NULL;
+    one->in_use = true;
+    return one;
 }
 
 void moor_challenges_use_up(struct moor_challenges *c, struct moor_challenge *one)

@@ -14,7 +14,7 @@
 #include "run/log.h"
 
 #define SUPPORTED "2021-02-01, 2020-06-01, 2019-11-01, 2019-08-15"
-#define BACKLOG   128
+#define BACKLOG   4096 /* the system may allow less */
 
 struct moor_himds {
     struct moor_identity *identity;
@@ -255,7 +255,7 @@ static void challenge(struct moor_himds *h, struct moor_http_exchange *ex)
     struct moor_error err = MOOR_ERROR_INIT;
     const char *path = NULL;
     MOOR_AUTO(moor_buf) value = MOOR_BUF(1024);
-    if (moor_challenges_issue(h->challenges, &path, &err)) {
+    if (moor_challenges_issue(h->challenges, moor_http_caller(ex), &path, &err)) {
         if (err.code != MOOR_E_THROTTLED)
             moor_log_error(MOOR_LOG_ERROR, "challenge.not_made", &err, NULL);
         refuse_token(ex, &err);
@@ -275,7 +275,8 @@ static void get_token(void *ctx, struct moor_http_exchange *ex)
     const char *authorization = moor_http_header(ex, "Authorization");
     struct moor_challenge *one = NULL;
     if (authorization && moor_span_starts(moor_span_str(authorization), "Basic "))
-        one = moor_challenges_take(h->challenges, moor_span_trim(moor_span_str(authorization + 6)));
+        one = moor_challenges_take(h->challenges, moor_http_caller(ex),
+                                   moor_span_trim(moor_span_str(authorization + 6)));
     if (!one) {
         challenge(h, ex);
         return;
@@ -363,7 +364,11 @@ static moor_code open_doors(struct moor_himds *h, const struct moor_himds_opts *
                             struct moor_error *err)
 {
     const struct moor_http_server_opts server = {
-        .limits = { .body_max = 1024, .connections_max = 256, .connections_per_peer = 256 },
+        /* Room for everybody who may hold a key. */
+        .limits = { .body_max = 1024,
+                    .connections_max = MOOR_CHALLENGES_MAX,
+                    .connections_per_peer = MOOR_CHALLENGES_PER_USER },
+        .callers = true,
         .routes = routes,
         .route_count = MOOR_COUNTOF(routes),
         .ctx = h,
@@ -388,7 +393,9 @@ moor_code moor_himds_new(const struct moor_himds_opts *opts, struct moor_himds *
     if (!h)
         return moor_fail(err, MOOR_E_NOMEM, "local endpoint: out of memory");
     h->identity = opts->identity;
-    moor_code c = moor_challenges_new(opts->loop, opts->tokens_folder, &h->challenges, err);
+    const struct moor_challenges_opts challenges = { .loop = opts->loop,
+                                                     .folder = opts->tokens_folder };
+    moor_code c = moor_challenges_new(&challenges, &h->challenges, err);
     if (!c)
         c = open_doors(h, opts, err);
     if (c)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The local identity endpoint, line by line of docs/protocol/himds.md."""
 import base64
+import collections
 import concurrent.futures
 import http.client
 import json
@@ -15,6 +16,7 @@ import pytest
 from harness import web
 from harness.machine import Machine
 from harness.process import wait_for
+from harness.users import NOBODY, as_user
 
 VERSIONS = ["2021-02-01", "2020-06-01", "2019-11-01", "2019-08-15"]
 VAULT = "https://vault.example.com"
@@ -326,8 +328,37 @@ def test_connection_is_kept_between_the_two_requests(served):
     connection.close()
 
 
-def test_keys_in_flight_are_bounded(served):
-    """The last of this file: it leaves no room for a while."""
-    answers = [served.himds_get(token_path()).status for _ in range(300)]
-    assert set(answers) == {401, 429}
-    assert len(list((served.state / "tokens").glob("*.key"))) == 256
+# Bounds: 16384 keys in all, 12288 for each user
+
+
+def ask_often(port, count):
+    """The statuses of so many challenges over one connection."""
+    head = f"GET {token_path()} HTTP/1.1\r\nHost: localhost:{port}\r\nMetadata: true\r\n\r\n".encode()
+    statuses = collections.Counter()
+    with socket.create_connection(("127.0.0.1", port), 60) as one, one.makefile("rb") as answers:
+        while statuses.total() < count:
+            batch = min(64, count - statuses.total())
+            one.sendall(head * batch)
+            for _ in range(batch):
+                statuses[int(answers.readline().split()[1])] += 1
+                length = 0
+                while (line := answers.readline().strip().lower()):
+                    if line.startswith(b"content-length:"):
+                        length = int(line.split(b":")[1])
+                answers.read(length)
+    return statuses
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can speak as another user")
+def test_greedy_user_gets_429_and_others_are_served(served, full):
+    """The last of this file: it leaves no room for this user for a while."""
+    port = urllib.parse.urlsplit(served.himds).port
+    if not full:
+        assert as_user(NOBODY, ask_often, port, 64) == {401: 64}
+        return
+    first = realm(served.himds_get(token_path()))
+    greedy = as_user(NOBODY, ask_often, port, 12400)
+    assert greedy[401] == 12288 and greedy[429] == 112
+    assert served.himds_get(token_path()).status == 401
+    headers = {"Metadata": "true", "Authorization": f"Basic {first.read_text()}"}
+    assert served.himds_get(token_path(), headers).status == 200

@@ -3,16 +3,31 @@
 
 #include "rig.h"
 
+#define MAX      16
+#define PER_USER 12
+
+static const struct plat_caller alice = { .known = true, .uid = 1001 };
+static const struct plat_caller bob = { .known = true, .uid = 1002 };
+static const struct plat_caller nobody = { .known = false };
+
 struct bench {
     struct rig rig;
     struct moor_challenges *all;
 };
 
+static void start(struct bench *b)
+{
+    const struct moor_challenges_opts opts = { .loop = b->rig.loop,
+                                               .folder = plat_dir_path(PLAT_DIR_TOKENS),
+                                               .max = MAX,
+                                               .per_user = PER_USER };
+    CHECK(moor_challenges_new(&opts, &b->all, NULL) == MOOR_OK);
+}
+
 static void open_bench(struct bench *b)
 {
     rig_open(&b->rig);
-    CHECK(moor_challenges_new(b->rig.loop, plat_dir_path(PLAT_DIR_TOKENS), &b->all, NULL) ==
-          MOOR_OK);
+    start(b);
 }
 
 static void close_bench(struct bench *b)
@@ -40,7 +55,7 @@ static unsigned files(void)
 static void issue(struct bench *b, struct moor_buf *key)
 {
     const char *path = NULL;
-    CHECK(moor_challenges_issue(b->all, &path, NULL) == MOOR_OK);
+    CHECK(moor_challenges_issue(b->all, &alice, &path, NULL) == MOOR_OK);
     CHECK(plat_read_all(path, 4096, key, NULL) == MOOR_OK);
 }
 
@@ -50,14 +65,14 @@ static void key_file_is_what_sdks_demand(void)
     struct plat_stat st;
     const char *path = NULL;
     open_bench(&b);
-    CHECK(moor_challenges_issue(b.all, &path, NULL) == MOOR_OK);
+    CHECK(moor_challenges_issue(b.all, &alice, &path, NULL) == MOOR_OK);
     struct moor_span p = moor_span_str(path);
     CHECK(moor_span_starts(p, plat_dir_path(PLAT_DIR_TOKENS)));
     CHECK(moor_span_ends(p, ".key"));
     CHECK(strchr(path, '=') == NULL);
     CHECK(plat_stat_path(path, &st, NULL) == MOOR_OK);
     CHECK_INT(st.mode & 07777, 0640);
-    CHECK_INT(st.size, 43);
+    CHECK_INT(st.size, 48);
     close_bench(&b);
 }
 
@@ -67,11 +82,11 @@ static void key_is_good_once(void)
     MOOR_AUTO(moor_buf) key = MOOR_BUF(4096);
     open_bench(&b);
     issue(&b, &key);
-    struct moor_challenge *one = moor_challenges_take(b.all, moor_buf_view(&key));
+    struct moor_challenge *one = moor_challenges_take(b.all, &alice, moor_buf_view(&key));
     CHECK(one != NULL);
-    CHECK(moor_challenges_take(b.all, moor_buf_view(&key)) == NULL); /* in use */
+    CHECK(moor_challenges_take(b.all, &alice, moor_buf_view(&key)) == NULL); /* in use */
     moor_challenges_use_up(b.all, one);
-    CHECK(moor_challenges_take(b.all, moor_buf_view(&key)) == NULL);
+    CHECK(moor_challenges_take(b.all, &alice, moor_buf_view(&key)) == NULL);
     CHECK_INT(files(), 0);
     close_bench(&b);
 }
@@ -82,8 +97,8 @@ static void key_given_back_can_be_sent_again(void)
     MOOR_AUTO(moor_buf) key = MOOR_BUF(4096);
     open_bench(&b);
     issue(&b, &key);
-    moor_challenges_give_back(b.all, moor_challenges_take(b.all, moor_buf_view(&key)));
-    struct moor_challenge *one = moor_challenges_take(b.all, moor_buf_view(&key));
+    moor_challenges_give_back(b.all, moor_challenges_take(b.all, &alice, moor_buf_view(&key)));
+    struct moor_challenge *one = moor_challenges_take(b.all, &alice, moor_buf_view(&key));
     CHECK(one != NULL);
     moor_challenges_use_up(b.all, one);
     close_bench(&b);
@@ -95,10 +110,10 @@ static void wrong_keys_open_nothing(void)
     MOOR_AUTO(moor_buf) key = MOOR_BUF(4096);
     open_bench(&b);
     issue(&b, &key);
-    CHECK(moor_challenges_take(b.all, MOOR_SPAN_NONE) == NULL);
-    CHECK(moor_challenges_take(b.all, moor_span(key.data, key.len - 1)) == NULL);
+    CHECK(moor_challenges_take(b.all, &alice, MOOR_SPAN_NONE) == NULL);
+    CHECK(moor_challenges_take(b.all, &alice, moor_span(key.data, key.len - 1)) == NULL);
     key.data[7] ^= 1;
-    CHECK(moor_challenges_take(b.all, moor_buf_view(&key)) == NULL);
+    CHECK(moor_challenges_take(b.all, &alice, moor_buf_view(&key)) == NULL);
     CHECK_INT(files(), 1);
     close_bench(&b);
 }
@@ -113,7 +128,7 @@ static void key_runs_out_with_its_file(void)
     CHECK_INT(files(), 1);
     fake_run(b.rig.loop, 2);
     CHECK_INT(files(), 0);
-    CHECK(moor_challenges_take(b.all, moor_buf_view(&key)) == NULL);
+    CHECK(moor_challenges_take(b.all, &alice, moor_buf_view(&key)) == NULL);
     close_bench(&b);
 }
 
@@ -123,30 +138,69 @@ static void key_in_use_outlives_its_time_but_is_not_given_back(void)
     MOOR_AUTO(moor_buf) key = MOOR_BUF(4096);
     open_bench(&b);
     issue(&b, &key);
-    struct moor_challenge *one = moor_challenges_take(b.all, moor_buf_view(&key));
+    struct moor_challenge *one = moor_challenges_take(b.all, &alice, moor_buf_view(&key));
     fake_run(b.rig.loop, 2 * MOOR_CHALLENGE_LIFE_MS);
     moor_challenges_give_back(b.all, one);
-    CHECK(moor_challenges_take(b.all, moor_buf_view(&key)) == NULL);
+    CHECK(moor_challenges_take(b.all, &alice, moor_buf_view(&key)) == NULL);
     fake_run(b.rig.loop, 1);
     CHECK_INT(files(), 0);
     close_bench(&b);
 }
 
-static void number_of_files_is_bounded(void)
+static void key_is_of_no_use_to_another_user(void)
 {
     struct bench b;
+    MOOR_AUTO(moor_buf) key = MOOR_BUF(4096);
+    open_bench(&b);
+    issue(&b, &key);
+    CHECK(moor_challenges_take(b.all, &bob, moor_buf_view(&key)) == NULL);
+    CHECK(moor_challenges_take(b.all, &nobody, moor_buf_view(&key)) == NULL);
+    CHECK(moor_challenges_take(b.all, &alice, moor_buf_view(&key)) != NULL);
+    close_bench(&b);
+}
+
+/* Takes the keys one user may have, or what is left. */
+static unsigned issue_all(struct bench *b, const struct plat_caller *who)
+{
     const char *path = NULL;
+    unsigned n = 0;
+    while (moor_challenges_issue(b->all, who, &path, NULL) == MOOR_OK)
+        n++;
+    return n;
+}
+
+static void greedy_user_leaves_room_for_others_and_loses_nothing_of_theirs(void)
+{
+    struct bench b;
     MOOR_AUTO(moor_buf) first = MOOR_BUF(4096);
     open_bench(&b);
     issue(&b, &first);
-    for (unsigned i = 1; i < MOOR_CHALLENGES_MAX; i++)
-        CHECK(moor_challenges_issue(b.all, &path, NULL) == MOOR_OK);
-    CHECK(moor_challenges_issue(b.all, &path, NULL) == MOOR_E_THROTTLED);
-    CHECK_INT(files(), MOOR_CHALLENGES_MAX);
-    fake_run(b.rig.loop, MOOR_CHALLENGE_YOUNG_MS);
-    CHECK(moor_challenges_issue(b.all, &path, NULL) == MOOR_OK); /* the oldest gave way */
-    CHECK(moor_challenges_take(b.all, moor_buf_view(&first)) == NULL);
-    CHECK_INT(files(), MOOR_CHALLENGES_MAX);
+    CHECK_INT(issue_all(&b, &bob), PER_USER);
+    CHECK_INT(issue_all(&b, &nobody), MAX - PER_USER - 1);
+    CHECK_INT(issue_all(&b, &alice), 0);
+    CHECK_INT(files(), MAX);
+    struct moor_challenge *one = moor_challenges_take(b.all, &alice, moor_buf_view(&first));
+    CHECK(one != NULL);
+    moor_challenges_use_up(b.all, one);
+    CHECK_INT(issue_all(&b, &bob), 0);
+    CHECK_INT(issue_all(&b, &alice), 1);
+    fake_run(b.rig.loop, MOOR_CHALLENGE_LIFE_MS);
+    CHECK_INT(files(), 0);
+    CHECK_INT(issue_all(&b, &alice), PER_USER);
+    close_bench(&b);
+}
+
+static void folder_that_was_made_anew_is_used(void)
+{
+    struct bench b;
+    MOOR_AUTO(moor_buf) key = MOOR_BUF(4096);
+    open_bench(&b);
+    issue(&b, &key);
+    CHECK(plat_remove_tree(plat_dir_path(PLAT_DIR_TOKENS), NULL) == MOOR_OK);
+    CHECK(plat_make_dirs(plat_dir_path(PLAT_DIR_TOKENS), PLAT_GROUP_READ, NULL) == MOOR_OK);
+    moor_buf_reset(&key);
+    issue(&b, &key);
+    CHECK_INT(files(), 1);
     close_bench(&b);
 }
 
@@ -161,7 +215,7 @@ static void files_of_an_earlier_run_are_removed(void)
     CHECK(plat_write_atomic(key, MOOR_SPAN_LIT("x"), PLAT_GROUP_READ, NULL) == MOOR_OK);
     CHECK(plat_write_atomic(other, MOOR_SPAN_LIT("x"), PLAT_GROUP_READ, NULL) == MOOR_OK);
     moor_challenges_free(b.all);
-    CHECK(moor_challenges_new(b.rig.loop, plat_dir_path(PLAT_DIR_TOKENS), &b.all, NULL) == MOOR_OK);
+    start(&b);
     CHECK(!plat_exists(key));
     CHECK(plat_exists(other));
     close_bench(&b);
@@ -171,4 +225,8 @@ RIG_MAIN(CHECK_TEST(key_file_is_what_sdks_demand), CHECK_TEST(key_is_good_once),
          CHECK_TEST(key_given_back_can_be_sent_again), CHECK_TEST(wrong_keys_open_nothing),
          CHECK_TEST(key_runs_out_with_its_file),
          CHECK_TEST(key_in_use_outlives_its_time_but_is_not_given_back),
-         CHECK_TEST(number_of_files_is_bounded), CHECK_TEST(files_of_an_earlier_run_are_removed))
+         CHECK_TEST(key_is_of_no_use_to_another_user),
+         CHECK_TEST(greedy_user_leaves_room_for_others_and_loses_nothing_of_theirs),
+         CHECK_TEST(folder_that_was_made_anew_is_used),
+
+         CHECK_TEST(files_of_an_earlier_run_are_removed))
