@@ -12,51 +12,84 @@ static const char hex_digits[] = "0123456789abcdef";
 static const char alphabet_plain[] = LETTERS_AND_DIGITS "+/";
 static const char alphabet_url[] = LETTERS_AND_DIGITS "-_";
 
-/* How many bytes at the start go into a JSON string as they are. */
-static size_t json_plain_run(struct moor_span s)
+#define PLAIN_BLOCK  32  /* bytes looked at together: a loop that compilers make vectors of */
+#define ESCAPED_MAX  6   /* bytes that one byte can become */
+#define ESCAPE_PIECE 256 /* bytes that are escaped together */
+
+/* Copies a block; false when not all of it may stand in a JSON string as it is. */
+static bool copy_plain_block(char *restrict to, const char *restrict from)
 {
-    size_t i = 0;
-    while (i < s.n) {
-        unsigned char c = (unsigned char)s.p[i];
-        if (c < 0x20 || c == '"' || c == '\\')
-            break;
-        size_t len = moor_utf8_sequence((struct moor_span){ s.p + i, s.n - i });
-        if (len == 0)
-            break;
-        i += len;
+    unsigned char bad = 0;
+    for (size_t i = 0; i < PLAIN_BLOCK; i++) {
+        /* As a signed number, a byte above 0x7f is below a blank too. */
+        signed char c = (signed char)from[i];
+        bad |= (unsigned char)((c < ' ') | (c == '"') | (c == '\\'));
+        to[i] = from[i];
     }
-    return i;
+    return bad == 0;
 }
 
-static void json_escape(struct moor_buf *b, unsigned char c)
+static size_t escape_control(char *to, unsigned char c)
 {
-    static const char named[][2] = { { '"', '"' },  { '\\', '\\' }, { '\b', 'b' }, { '\f', 'f' },
-                                     { '\n', 'n' }, { '\r', 'r' },  { '\t', 't' } };
-    if (c >= 0x80) {
-        moor_buf_str(b, "\xef\xbf\xbd");
-        return;
+    static const char named[] = "\bb\ff\nn\rr\tt";
+    const char *known = c ? strchr(named, (char)c) : NULL;
+    if (known) {
+        to[0] = '\\';
+        to[1] = known[1];
+        return 2;
     }
-    for (size_t i = 0; i < MOOR_COUNTOF(named); i++) {
-        if (named[i][0] == (char)c) {
-            moor_buf_char(b, '\\');
-            moor_buf_char(b, named[i][1]);
-            return;
+    const char hex[ESCAPED_MAX] = { '\\', 'u', '0', '0', hex_digits[c >> 4], hex_digits[c & 15] };
+    memcpy(to, hex, sizeof(hex));
+    return sizeof(hex);
+}
+
+/* The character at the front of s, escaped; *used bytes of s. */
+static size_t escape_one(char *to, struct moor_span s, size_t *used)
+{
+    unsigned char c = (unsigned char)s.p[0];
+    *used = 1;
+    if (c < ' ')
+        return escape_control(to, c);
+    if (c == '"' || c == '\\')
+        *to++ = '\\';
+    if (c < 0x80) {
+        *to = (char)c;
+        return c == '"' || c == '\\' ? 2 : 1;
+    }
+    size_t len = moor_utf8_sequence(s);
+    memcpy(to, len ? s.p : "\xef\xbf\xbd", len ? len : 3);
+    *used = len ? len : 1;
+    return len ? len : 3;
+}
+
+/* At least the first ESCAPE_PIECE bytes of s, or all. */
+static size_t escape_piece(char *to, struct moor_span *s)
+{
+    char *const begin = to;
+    const char *stop = s->p + (s->n < ESCAPE_PIECE ? s->n : ESCAPE_PIECE), *end = s->p + s->n;
+    while (s->p < stop) {
+        if (end - s->p >= PLAIN_BLOCK && copy_plain_block(to, s->p)) {
+            to += PLAIN_BLOCK;
+            s->p += PLAIN_BLOCK;
+            continue;
+        }
+        const char *block_end = end - s->p < PLAIN_BLOCK ? end : s->p + PLAIN_BLOCK;
+        while (s->p < block_end) {
+            size_t used = 1;
+            to += escape_one(to, (struct moor_span){ s->p, (size_t)(end - s->p) }, &used);
+            s->p += used;
         }
     }
-    moor_buf_fmt(b, "\\u%04x", c);
+    s->n = (size_t)(end - s->p);
+    return (size_t)(to - begin);
 }
 
 void moor_buf_json_str(struct moor_buf *b, struct moor_span s)
 {
     moor_buf_char(b, '"');
     while (s.n > 0 && !b->failed) {
-        size_t run = json_plain_run(s);
-        moor_buf_add(b, s.p, run);
-        s = (struct moor_span){ s.p + run, s.n - run };
-        if (s.n > 0) {
-            json_escape(b, (unsigned char)s.p[0]);
-            s = (struct moor_span){ s.p + 1, s.n - 1 };
-        }
+        char stage[ESCAPED_MAX * (ESCAPE_PIECE + PLAIN_BLOCK)];
+        moor_buf_add(b, stage, escape_piece(stage, &s));
     }
     moor_buf_char(b, '"');
 }

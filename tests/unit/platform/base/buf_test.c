@@ -137,8 +137,32 @@ static void encoders_append_their_form(void)
         CHECK_STR(moor_buf_cstr(&b), rows[i].want);
     }
 }
+/* Blocks of plain bytes are copied together: what is not plain may stand anywhere in one. */
+static void a_json_string_is_the_same_wherever_its_bytes_stand(void)
+{
+    static const struct {
+        const char *in, *out;
+    } odd[] = { { "\"", "\\\"" },
+                { "\x1f", "\\u001f" },
+                { "\xc3\xbc", "\xc3\xbc" },
+                { "\x80", "\xef\xbf\xbd" } };
+    char text[600];
+    for (size_t i = 0; i < MOOR_COUNTOF(odd); i++) {
+        for (size_t at = 0; at < 300; at++) {
+            size_t n = strlen(odd[i].in), m = strlen(odd[i].out), rest = at * 7 % 290;
+            MOOR_AUTO(moor_buf) b = MOOR_BUF(1000);
+            memset(text, 'p', sizeof(text));
+            memcpy(text + at, odd[i].in, n);
+            moor_buf_json_str(&b, (struct moor_span){ text, at + n + rest });
+            CHECK_INT(b.len, at + m + rest + 2);
+            CHECK(memcmp(b.data + 1 + at, odd[i].out, m) == 0);
+            CHECK(b.data[0] == '"' && b.data[at] == (at ? 'p' : '"') && b.data[b.len - 1] == '"');
+        }
+    }
+}
 
 CHECK_MAIN(CHECK_TEST(text_grows_piece_by_piece), CHECK_TEST(limit_is_exact_and_reported_by_name),
            CHECK_TEST(unlimited_buffer_survives_absurd_lengths),
            CHECK_TEST(take_gives_a_text_even_when_empty), CHECK_TEST(room_is_filled_by_the_caller),
-           CHECK_TEST(cut_and_eat_take_bytes_off_the_ends), CHECK_TEST(encoders_append_their_form))
+           CHECK_TEST(cut_and_eat_take_bytes_off_the_ends), CHECK_TEST(encoders_append_their_form),
+           CHECK_TEST(a_json_string_is_the_same_wherever_its_bytes_stand))
