@@ -37,6 +37,7 @@ static const struct moor_json_field fields[] = {
     { MOOR_F_STR_LIST, "proxy.bypass", AT(proxy_bypass), 0, 0, LIST_MAX, NULL },
     { MOOR_F_STR_LIST, "logs.allowPaths", AT(logs_allow_paths), 0, 0, LIST_MAX, NULL },
     { MOOR_F_STR_LIST, "logs.denyPaths", AT(logs_deny_paths), 0, 0, LIST_MAX, NULL },
+    { MOOR_F_STR, "logs.compression", AT(logs_compression), 0, 1, 32, NULL },
     { MOOR_F_END, NULL, 0, 0, 0, 0, NULL },
 };
 static const struct moor_json_shape shape = { sizeof(struct moor_settings), fields, MOOR_F_STRICT };
@@ -62,6 +63,8 @@ static const struct moor_setting_info infos[] = {
     { "proxy.bypass", "[]", false, "groups of endpoints reached without the proxy" },
     { "logs.allowPaths", "[]", false, "folders logs may be collected from; empty: any" },
     { "logs.denyPaths", "[]", false, "folders logs are never collected from; wins" },
+    { "logs.compression", "\"fastest\"", false,
+      "how log rows are compressed: fastest, balanced, smallest, or LIBRARY-LEVEL" },
 };
 
 const struct moor_setting_info *moor_settings_table(size_t *count)

@@ -41,6 +41,7 @@ struct moor_settings {
     struct moor_str_list proxy_bypass;
     struct moor_str_list logs_allow_paths; /* empty = any path the role may read */
     struct moor_str_list logs_deny_paths;  /* wins */
+    const char *logs_compression;          /* "fastest", ... */
 };
 
 struct moor_setting_info {
