@@ -136,6 +136,8 @@ moor_code moor_logs_config_load(struct moor_logs_config *out, struct moor_error 
     moor_code code = moor_agentconfig_load(&c.machine, &c.arena, err);
     if (code == MOOR_OK)
         code = moor_settings_load(&c.settings, &c.arena, err);
+    if (code == MOOR_OK)
+        code = moor_squeeze_choose(c.settings.logs_compression, &c.way, err);
     if (code == MOOR_OK) {
         code = moor_cloud_load(c.machine.cloud, &c.cloud, &c.arena, err);
         /* Not to be mistaken for "not connected". */

@@ -15,6 +15,7 @@
 #include "core/cloud.h"
 #include "core/settings.h"
 #include "logs/rules.h"
+#include "logs/squeeze.h"
 
 struct moor_rule_file {
     const char *name; /* of the file, "dcr1.json" */
@@ -24,6 +25,7 @@ struct moor_rule_file {
 struct moor_logs_config {
     struct moor_arena arena;
     struct moor_settings settings;
+    struct moor_squeeze_way way; /* logs.compression */
     struct moor_agentconfig machine;
     struct moor_cloud cloud;
     struct moor_rule_file *files;

@@ -54,9 +54,10 @@ struct moor_flow {
     struct moor_flow_spec spec;
     struct moor_inputs inputs;
     struct moor_timer *wait;
-    struct batch *reading; /* on the pool */
-    struct batch *ready;   /* read, to be sent next */
-    struct batch *sending; /* the parcel is of it; NULL: of the queue's entry */
+    struct moor_packer *packer; /* kept while there is much to read */
+    struct batch *reading;      /* on the pool */
+    struct batch *ready;        /* read, to be sent next */
+    struct batch *sending;      /* the parcel is of it; NULL: of the queue's entry */
     struct loading *loading;
     struct moor_queue_entry *entry; /* being loaded or sent */
     struct moor_parcel *parcel;
@@ -237,8 +238,11 @@ static void on_harvested(void *ctx, bool cancelled)
 {
     struct batch *b = ctx;
     struct moor_flow *f = b->flow;
-    if (f)
+    if (f) {
         f->reading = NULL;
+        if (b->harvest->error.code == MOOR_OK && !f->packer)
+            f->packer = MOOR_TAKE(b->harvest->packer);
+    }
     if (!f || cancelled || f->stopping) {
         batch_free(b);
         if (f)
@@ -343,6 +347,10 @@ static void begin_reading(struct moor_flow *f, enum purpose purpose)
         return;
     }
     moor_code c = fill_batch(f, b, &e);
+    if (c == MOOR_OK && !f->packer)
+        c = moor_packer_new(NULL, &f->env->way, &f->packer, &e);
+    b->harvest->packer = f->packer;
+    f->packer = NULL;
     if (b->harvest->count == 0 && c == MOOR_OK) {
         batch_free(b);
         return;
@@ -664,8 +672,11 @@ static void advance(struct moor_flow *f)
     else if (!f->reading && !f->ready)
         begin_reading(f, TO_SEND);
     /* What was read first may go at once. */
-    if (!f->in_flight && !f->loading && !f->reading)
+    if (!f->in_flight && !f->loading && !f->reading) {
+        moor_packer_free(f->packer);
+        f->packer = NULL;
         f->env->on_rest(f->env->ctx);
+    }
 }
 
 void moor_flow_go(struct moor_flow *f, bool at_once)
@@ -764,6 +775,7 @@ void moor_flow_free(struct moor_flow *f)
     if (!f)
         return;
     drop_parcel(f);
+    moor_packer_free(f->packer);
     batch_free(f->ready);
     if (f->reading)
         f->reading->flow = NULL;

@@ -17,6 +17,7 @@
 #include "logs/queue.h"
 #include "logs/rules.h"
 #include "logs/sender.h"
+#include "logs/squeeze.h"
 
 struct moor_loop;
 struct moor_pool;
@@ -30,6 +31,7 @@ struct moor_flow_env {
     struct moor_queue *queue;
     struct moor_watchset *file_watches, *folder_watches;
     struct moor_inputs_policy policy;
+    struct moor_squeeze_way way;
     int64_t since_ms;   /* for flows that an earlier run knew: see moor_inputs.since_ms */
     const char *folder; /* <LIB>/logs */
     const char *computer;

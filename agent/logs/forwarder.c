@@ -392,6 +392,7 @@ static void load_config(struct moor_forwarder *f)
     f->said = MOOR_OK;
     f->env.policy =
         (struct moor_inputs_policy){ c.settings.logs_allow_paths, c.settings.logs_deny_paths };
+    f->env.way = c.way;
     apply_rules(f, &c);
     moor_logs_config_drop(&f->config);
     f->config = c;

@@ -9,15 +9,14 @@
 #include "platform/clock.h"
 
 #define WINDOW_BYTES (3 * MOOR_LINE_MAX)
-#define ROW_MAX      (8 * MOOR_LINE_MAX)
 
 /* One file being read. */
 struct reading {
     struct moor_harvest *h;
     struct moor_harvest_source *s;
     struct moor_packer *packer;
-    struct moor_row_context row;
-    struct moor_buf scratch; /* one row */
+    int64_t now_ms;
+    struct moor_row_frame frame;
     char *window;
     size_t have;     /* bytes in the window */
     uint64_t offset; /* of the window's first byte */
@@ -34,7 +33,7 @@ static void reject(struct reading *r, struct moor_span line, uint64_t offset,
                                         .offset = offset,
                                         .reason = why->msg,
                                         .record = line,
-                                        .now_ms = r->row.now_ms };
+                                        .now_ms = r->now_ms };
     r->s->bad++;
     moor_dead_record_add(&r->h->rejected, &d);
 }
@@ -45,15 +44,13 @@ static bool take_line(struct reading *r, struct moor_span line, bool cut, uint64
     struct moor_error e = MOOR_ERROR_INIT;
     if (!cut && moor_line_is_blank(line))
         return true;
-    moor_buf_reset(&r->scratch);
-    moor_code c = moor_row_add(&r->scratch, &r->row, line, cut, &e);
-    if (c != MOOR_OK) {
+    if (moor_row_add(moor_packer_row(r->packer), &r->frame, line, cut, &e) != MOOR_OK) {
+        moor_packer_forget(r->packer);
         reject(r, line, offset, &e);
         return true;
     }
-    if (!moor_packer_room(r->packer, r->scratch.len))
+    if (!moor_packer_keep(r->packer))
         return false;
-    moor_packer_add(r->packer, moor_buf_view(&r->scratch));
     r->s->rows++;
     r->s->cut += cut ? 1 : 0;
     return true;
@@ -155,55 +152,63 @@ static moor_code read_source(struct reading *r, struct moor_error *err)
     return c;
 }
 
+static moor_code read_one(struct reading *r, struct moor_harvest_source *s, struct moor_error *err)
+{
+    const struct moor_row_context row = { r->now_ms, r->h->computer, s->path, r->h->format };
+    r->s = s;
+    r->have = 0;
+    r->offset = s->from.offset;
+    r->skipping = s->from.skipping;
+    r->enough = false;
+    moor_row_frame_init(&r->frame, &row);
+    moor_code c = read_source(r, err);
+    moor_row_frame_drop(&r->frame);
+    return c;
+}
+
 static moor_code read_all(struct moor_harvest *h, struct reading *r, struct moor_error *err)
 {
+    r->full = false;
+    moor_buf_reset(&h->rejected);
     for (size_t i = 0; i < h->count; i++) {
         struct moor_harvest_source *s = &h->sources[i];
         s->to = s->from;
-        if (r->full) {
-            s->more = true;
-            continue;
-        }
-        r->s = s;
-        r->row.path = s->path;
-        r->have = 0;
-        r->offset = s->from.offset;
-        r->skipping = s->from.skipping;
-        r->enough = false;
-        moor_code c = read_source(r, err);
+        s->rows = s->bad = s->cut = 0;
+        s->more = r->full;
+        moor_code c = r->full ? MOOR_OK : read_one(r, s, err);
         if (c != MOOR_OK)
             return c;
     }
     return MOOR_OK;
 }
 
+/* Reads until the body is one that the service takes. */
+static moor_code read_body(struct moor_harvest *h, struct reading *r, struct moor_error *err)
+{
+    for (;;) {
+        moor_code c = read_all(h, r, err);
+        h->rows = moor_packer_rows(h->packer);
+        if (c != MOOR_OK || h->rows == 0)
+            return c;
+        c = moor_packer_end(h->packer, &h->body, err);
+        if (c != MOOR_OK || h->rows == 1 || h->body.len <= MOOR_PACK_LIMIT)
+            return c;
+        moor_packer_shrink(h->packer);
+    }
+}
+
 void moor_harvest_run(struct moor_harvest *h)
 {
-    MOOR_AUTOPTR(moor_packer) packer = NULL;
     MOOR_AUTOSTR window = malloc(WINDOW_BYTES);
-    struct moor_error *err = &h->error;
+    struct moor_error e = MOOR_ERROR_INIT;
     h->rejected.max = MOOR_DEAD_BYTES_MAX;
-    moor_code c = moor_packer_new(&h->limits, &packer, err);
-    if (c != MOOR_OK)
-        return;
     if (!window) {
-        (void)!moor_fail(err, MOOR_E_NOMEM, "reading: out of memory");
+        (void)!moor_fail(&h->error, MOOR_E_NOMEM, "reading: out of memory");
         return;
     }
-    struct reading r = {
-        .h = h,
-        .packer = packer,
-        .scratch = MOOR_BUF(ROW_MAX),
-        .window = window,
-        .row = { .now_ms = plat_utc_ms(), .computer = h->computer, .format = h->format }
-    };
-    c = read_all(h, &r, err);
-    moor_buf_drop(&r.scratch);
-    h->rows = moor_packer_rows(packer);
-    if (c == MOOR_OK && h->rows > 0)
-        c = moor_packer_end(packer, &h->body, err);
-    if (c == MOOR_OK && h->error.code != MOOR_OK)
-        h->error = (struct moor_error)MOOR_ERROR_INIT;
+    struct reading r = { .h = h, .packer = h->packer, .window = window, .now_ms = plat_utc_ms() };
+    if (read_body(h, &r, &e) != MOOR_OK)
+        h->error = e;
 }
 
 void moor_harvest_free(struct moor_harvest *h)
@@ -214,6 +219,7 @@ void moor_harvest_free(struct moor_harvest *h)
         plat_file_drop(&h->sources[i].file);
         free(h->sources[i].path);
     }
+    moor_packer_free(h->packer);
     moor_buf_drop(&h->body);
     moor_buf_drop(&h->rejected);
     free(h);

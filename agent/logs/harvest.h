@@ -41,9 +41,9 @@ struct moor_harvest {
     /* Asked: */
     int format; /* moor_log_format */
     const char *computer;
-    const char *key;       /* of the flow, for rejected records */
-    uint64_t source_bytes; /* of one file at most, give or take a line */
-    struct moor_pack_limits limits;
+    const char *key;            /* of the flow, for rejected records */
+    uint64_t source_bytes;      /* of one file at most, give or take a line */
+    struct moor_packer *packer; /* empty; the harvest's while it runs */
     struct moor_harvest_source sources[MOOR_HARVEST_SOURCES_MAX];
     size_t count;
     /* Found: */

@@ -8,6 +8,7 @@
 #include "base/timefmt.h"
 
 #define REPLACEMENT "\xef\xbf\xbd"
+#define FRAME_MAX   ((size_t)64 * 1024)
 
 static struct moor_span take(struct moor_span *rest, size_t n)
 {
@@ -106,13 +107,32 @@ static struct moor_span room_for_mark(struct moor_span line)
     return line;
 }
 
-static moor_code add_text(struct moor_buf *b, const struct moor_row_context *x,
-                          struct moor_span line, bool cut, struct moor_error *err)
+void moor_row_frame_init(struct moor_row_frame *f, const struct moor_row_context *x)
+{
+    *f = (struct moor_row_frame){ .format = x->format,
+                                  .time = MOOR_BUF(FRAME_MAX),
+                                  .after = MOOR_BUF(FRAME_MAX) };
+    add_time(&f->time, x->now_ms);
+    moor_buf_str(&f->after, ",\"FilePath\":");
+    moor_buf_json_str(&f->after, moor_span_str(x->path));
+    moor_buf_str(&f->after, ",\"Computer\":");
+    moor_buf_json_str(&f->after, moor_span_str(x->computer));
+    moor_buf_char(&f->after, '}');
+}
+
+void moor_row_frame_drop(struct moor_row_frame *f)
+{
+    moor_buf_drop(&f->time);
+    moor_buf_drop(&f->after);
+}
+
+static void add_text(struct moor_buf *b, const struct moor_row_frame *f, struct moor_span line,
+                     bool cut)
 {
     if (cut)
         line = room_for_mark(line);
     moor_buf_char(b, '{');
-    add_time(b, x->now_ms);
+    moor_buf_span(b, moor_buf_view(&f->time));
     moor_buf_str(b, ",\"RawData\":");
     if (cut || memchr(line.p, '\0', line.n)) {
         MOOR_AUTO(moor_buf) clean = MOOR_BUF(4 * MOOR_LINE_MAX);
@@ -122,15 +142,10 @@ static moor_code add_text(struct moor_buf *b, const struct moor_row_context *x,
     } else {
         moor_buf_json_str(b, line);
     }
-    moor_buf_str(b, ",\"FilePath\":");
-    moor_buf_json_str(b, moor_span_str(x->path));
-    moor_buf_str(b, ",\"Computer\":");
-    moor_buf_json_str(b, moor_span_str(x->computer));
-    moor_buf_char(b, '}');
-    return moor_buf_ok(b, "row", err);
+    moor_buf_span(b, moor_buf_view(&f->after));
 }
 
-static moor_code add_object(struct moor_buf *b, const struct moor_row_context *x,
+static moor_code add_object(struct moor_buf *b, const struct moor_row_frame *f,
                             struct moor_span line, bool cut, struct moor_error *err)
 {
     MOOR_AUTOPTR(moor_json) v = NULL;
@@ -148,19 +163,21 @@ static moor_code add_object(struct moor_buf *b, const struct moor_row_context *x
         return moor_fail(err, MOOR_E_BADINPUT, "want an object");
     moor_buf_char(b, '{');
     if (!moor_json_get(v, "TimeGenerated")) {
-        add_time(b, x->now_ms);
+        moor_buf_span(b, moor_buf_view(&f->time));
         if (moor_json_size(v) > 0)
             moor_buf_char(b, ',');
     }
     /* The line itself, less its brace: what the parser let pass needs no rewriting. */
     (void)take(&line, 1);
     moor_buf_span(b, line);
-    return moor_buf_ok(b, "row", err);
+    return MOOR_OK;
 }
 
-moor_code moor_row_add(struct moor_buf *b, const struct moor_row_context *x, struct moor_span line,
+moor_code moor_row_add(struct moor_buf *b, const struct moor_row_frame *f, struct moor_span line,
                        bool cut, struct moor_error *err)
 {
-    return x->format == MOOR_LOG_JSON_LINES ? add_object(b, x, line, cut, err)
-                                            : add_text(b, x, line, cut, err);
+    if (f->format == MOOR_LOG_JSON_LINES)
+        return add_object(b, f, line, cut, err);
+    add_text(b, f, line, cut);
+    return MOOR_OK;
 }

@@ -39,11 +39,20 @@ struct moor_row_context {
     int format;       /* moor_log_format */
 };
 
+/* What all rows of a file have in common, made once. */
+struct moor_row_frame {
+    int format;
+    struct moor_buf time;  /* "TimeGenerated":"..." */
+    struct moor_buf after; /* what follows the line's text */
+};
+void moor_row_frame_init(struct moor_row_frame *f, const struct moor_row_context *x);
+void moor_row_frame_drop(struct moor_row_frame *f);
+
 /* Appends the row of one line: a JSON object without a line feed in it. Text: TimeGenerated,
  * RawData, FilePath, Computer. JSON: the line's object, with TimeGenerated when it has none;
  * BADINPUT, and nothing appended, when it is not an object. NUL bytes become U+FFFD as other bytes
- * that are no UTF-8 do. */
-MOOR_NODISCARD moor_code moor_row_add(struct moor_buf *b, const struct moor_row_context *x,
+ * that are no UTF-8 do. Errors of memory are the buffer's. */
+MOOR_NODISCARD moor_code moor_row_add(struct moor_buf *b, const struct moor_row_frame *f,
                                       struct moor_span line, bool cut, struct moor_error *err);
 
 /* Nothing to send: empty, blanks only, or a run of NUL bytes (a hole a writer left). */

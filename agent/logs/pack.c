@@ -5,29 +5,34 @@
 #include <string.h>
 #include <zlib.h>
 
-#define LEVEL         1
 #define GZIP_WINDOW   (15 + 16)
 #define STAGE_BYTES   ((size_t)64 * 1024)
 #define FLUSH_BYTES   ((size_t)32 * 1024) /* a flush costs: not for less than this */
 #define TRAILER_BYTES 1024
 #define ROW_BYTES_MAX ((size_t)1024 * 1024)
 #define OUT_BYTES_MAX (2 * MOOR_PACK_RAW_MAX)
+/* Raw bytes per 100 compressed ones. */
+#define RATIO_FIRST 200
+#define RATIO_MAX   5000
 
 struct moor_packer {
     struct moor_pack_limits limits;
-    z_stream z;
-    bool z_ready, failed;
-    struct moor_buf stage; /* rows on their way into z */
+    struct moor_squeezer *squeezer;
+    struct moor_buf stage; /* rows on their way into the squeezer */
     struct moor_buf out;
+    size_t mark; /* of stage: where the row begins that is not kept yet */
+    bool failed;
     uint32_t rows;
-    size_t raw;        /* bytes added */
-    size_t since;      /* bytes added since the last flush, staged ones included */
+    size_t raw;        /* bytes kept */
+    size_t since;      /* bytes kept since the last flush */
     size_t wire_known; /* bytes of out at that flush */
+    unsigned ratio;    /* expected */
 };
 
-moor_code moor_packer_new(const struct moor_pack_limits *limits, struct moor_packer **out,
-                          struct moor_error *err)
+moor_code moor_packer_new(const struct moor_pack_limits *limits, const struct moor_squeeze_way *way,
+                          struct moor_packer **out, struct moor_error *err)
 {
+    static const struct moor_squeeze_way fastest = { NULL, 0 };
     MOOR_AUTOPTR(moor_packer) p = calloc(1, sizeof(*p));
     if (!p)
         return moor_fail(err, MOOR_E_NOMEM, "batch: out of memory");
@@ -39,42 +44,31 @@ moor_code moor_packer_new(const struct moor_pack_limits *limits, struct moor_pac
         p->limits.raw_max = MOOR_PACK_RAW_MAX;
     p->stage.max = STAGE_BYTES + ROW_BYTES_MAX;
     p->out.max = OUT_BYTES_MAX;
-    if (deflateInit2(&p->z, LEVEL, Z_DEFLATED, GZIP_WINDOW, 8, Z_DEFAULT_STRATEGY) != Z_OK)
-        return moor_fail(err, MOOR_E_NOMEM, "batch: out of memory");
-    p->z_ready = true;
-    *out = MOOR_TAKE(p);
-    return MOOR_OK;
+    p->ratio = RATIO_FIRST;
+    moor_code c = moor_squeezer_new(way ? way : &fastest, &p->squeezer, err);
+    if (c == MOOR_OK)
+        *out = MOOR_TAKE(p);
+    return c;
 }
 
 void moor_packer_free(struct moor_packer *p)
 {
     if (!p)
         return;
-    if (p->z_ready)
-        (void)deflateEnd(&p->z);
+    moor_squeezer_free(p->squeezer);
     moor_buf_drop(&p->stage);
     moor_buf_drop(&p->out);
     free(p);
 }
 
-static void squeeze(struct moor_packer *p, int how)
+/* The rows kept go into the squeezer; the one begun stays. */
+static void squeeze(struct moor_packer *p, moor_squeeze_how how)
 {
-    p->z.next_in = (Bytef *)p->stage.data;
-    p->z.avail_in = (uInt)p->stage.len;
-    do {
-        char *room = moor_buf_room(&p->out, STAGE_BYTES);
-        if (!room) {
-            p->failed = true;
-            return;
-        }
-        p->z.next_out = (Bytef *)room;
-        p->z.avail_out = (uInt)STAGE_BYTES;
-        int r = deflate(&p->z, how);
-        if (r == Z_STREAM_ERROR)
-            p->failed = true;
-        moor_buf_grew(&p->out, STAGE_BYTES - p->z.avail_out);
-    } while (!p->failed && p->z.avail_out == 0);
-    moor_buf_reset(&p->stage);
+    const struct moor_span kept = { p->stage.data, p->mark };
+    if (!moor_squeezer_feed(p->squeezer, kept, how, &p->out))
+        p->failed = true;
+    moor_buf_eat(&p->stage, p->mark);
+    p->mark = 0;
 }
 
 /* Bytes that n bytes can take at worst, with what goes around them. */
@@ -83,32 +77,55 @@ static size_t worst(size_t n)
     return n + n / 1000 + TRAILER_BYTES;
 }
 
-bool moor_packer_room(struct moor_packer *p, size_t n)
+static bool fits_wire(struct moor_packer *p, size_t n)
 {
-    if (p->rows == 0)
-        return true;
-    if (p->raw + n + 2 > p->limits.raw_max)
-        return false;
+    if (!moor_squeezer_streams(p->squeezer))
+        return p->raw + n <= p->limits.wire_max / 100 * p->ratio;
     if (p->wire_known + worst(p->since + n) <= p->limits.wire_max)
         return true;
     if (p->since < FLUSH_BYTES)
         return false;
-    squeeze(p, Z_SYNC_FLUSH);
+    squeeze(p, MOOR_SQUEEZE_FLUSH);
     p->since = 0;
     p->wire_known = p->out.len;
     return p->wire_known + worst(n) <= p->limits.wire_max;
 }
 
-void moor_packer_add(struct moor_packer *p, struct moor_span row)
+struct moor_buf *moor_packer_row(struct moor_packer *p)
 {
-    moor_buf_str(&p->stage, p->rows == 0 ? "[\n" : ",\n");
-    moor_buf_span(&p->stage, row);
+    moor_buf_add(&p->stage, p->rows == 0 ? "[\n" : ",\n", 2);
+    return &p->stage;
+}
+
+void moor_packer_forget(struct moor_packer *p)
+{
+    moor_buf_cut(&p->stage, p->mark);
+}
+
+bool moor_packer_keep(struct moor_packer *p)
+{
+    size_t n = p->stage.len - p->mark;
+    if (p->stage.failed) {
+        p->failed = true;
+        return true;
+    }
+    if (p->rows > 0 && (p->raw + n > p->limits.raw_max || !fits_wire(p, n))) {
+        moor_packer_forget(p);
+        return false;
+    }
     p->rows++;
-    p->raw += row.n + 2;
-    p->since += row.n + 2;
-    p->failed = p->failed || p->stage.failed;
-    if (p->stage.len >= STAGE_BYTES)
-        squeeze(p, Z_NO_FLUSH);
+    p->raw += n;
+    p->since += n;
+    p->mark = p->stage.len;
+    if (p->mark >= STAGE_BYTES)
+        squeeze(p, MOOR_SQUEEZE_ADD);
+    return true;
+}
+
+bool moor_packer_add(struct moor_packer *p, struct moor_span row)
+{
+    moor_buf_span(moor_packer_row(p), row);
+    return moor_packer_keep(p);
 }
 
 uint32_t moor_packer_rows(const struct moor_packer *p)
@@ -116,17 +133,42 @@ uint32_t moor_packer_rows(const struct moor_packer *p)
     return p->rows;
 }
 
+static void learn(struct moor_packer *p)
+{
+    size_t seen = p->out.len ? p->raw * 100 / p->out.len : 0;
+    /* A little less than seen, so that a body that is harder to compress still fits. */
+    p->ratio = seen * 96 / 100 < RATIO_MAX ? (unsigned)(seen * 96 / 100) : RATIO_MAX;
+    if (p->ratio < 100)
+        p->ratio = 100;
+}
+
+static void begin_again(struct moor_packer *p)
+{
+    p->rows = 0;
+    p->raw = p->since = p->wire_known = p->mark = 0;
+    p->failed = false;
+    moor_buf_reset(&p->stage);
+}
+
 moor_code moor_packer_end(struct moor_packer *p, struct moor_buf *out, struct moor_error *err)
 {
     moor_buf_str(&p->stage, p->rows == 0 ? "[\n]" : "\n]");
-    squeeze(p, Z_FINISH);
+    p->mark = p->stage.len;
+    squeeze(p, MOOR_SQUEEZE_END);
     if (p->failed || p->out.failed)
         return moor_fail(err, MOOR_E_NOMEM, "batch: over %zu bytes, or out of memory",
                          OUT_BYTES_MAX);
+    learn(p);
     moor_buf_drop(out);
     *out = p->out;
     p->out = (struct moor_buf)MOOR_BUF(OUT_BYTES_MAX);
+    begin_again(p);
     return MOOR_OK;
+}
+
+void moor_packer_shrink(struct moor_packer *p)
+{
+    p->ratio = p->ratio * 3 / 4;
 }
 
 /* Rows coming out of a body. */
@@ -207,16 +249,16 @@ struct cutting {
 static bool cut_row(void *ctx, uint32_t index, struct moor_span row)
 {
     const struct cutting *c = ctx;
-    if (index >= c->first)
-        moor_packer_add(c->packer, row);
-    return index + 1 < c->end;
+    return (index < c->first || moor_packer_add(c->packer, row)) && index + 1 < c->end;
 }
 
 moor_code moor_pack_cut(struct moor_span body, uint32_t first, uint32_t count, struct moor_buf *out,
                         struct moor_error *err)
 {
+    /* They were in one body before: only what holds for memory limits them. */
+    const struct moor_pack_limits limits = { OUT_BYTES_MAX, OUT_BYTES_MAX };
     MOOR_AUTOPTR(moor_packer) p = NULL;
-    moor_code c = moor_packer_new(NULL, &p, err);
+    moor_code c = moor_packer_new(&limits, NULL, &p, err);
     if (c != MOOR_OK)
         return c;
     struct cutting x = { p, first, first + count };

@@ -13,3 +13,10 @@ pkg_check_modules(EVENT REQUIRED IMPORTED_TARGET
 pkg_check_modules(SYSTEMD REQUIRED IMPORTED_TARGET libsystemd>=249)
 pkg_check_modules(ZIP REQUIRED IMPORTED_TARGET libzip>=1.7)
 pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3>=3.37)
+
+# Faster than zlib; the log forwarder does without where they are not packaged (docs/adr/0010).
+option(MOOR_FAST_GZIP "Use ISA-L and libdeflate where they are found" ON)
+if(MOOR_FAST_GZIP)
+    pkg_check_modules(ISAL IMPORTED_TARGET libisal>=2.30)
+    pkg_check_modules(LIBDEFLATE IMPORTED_TARGET libdeflate>=1.14)
+endif()

@@ -151,7 +151,8 @@ class LogMachine:
         (self.root / "var/opt/azcmagent/agentconfig.json").unlink()
 
     def settings(self, **values):
-        names = {"allow": "logs.allowPaths", "deny": "logs.denyPaths"}
+        names = {"allow": "logs.allowPaths", "deny": "logs.denyPaths",
+                 "compression": "logs.compression"}
         text = json.dumps({"schema": 1, **{names[k]: v for k, v in values.items()}})
         (self.root / "var/opt/azcmagent/localconfig.json").write_text(text)
 

@@ -54,6 +54,7 @@ LIBRARIES = [
     (r"event2?/|event\.h|evhttp\.h", ["platform/run/", "platform/http/"]),
     (r"curl/", ["platform/http/"]),
     (r"systemd/", ["platform/posix/"]),
+    (r"isa-l/|libdeflate\.h", ["agent/logs/squeeze_"]),
     (r"sqlite3\.h", ["controlplane/store/"]),
     (r"zip\.h", ["extensions/manager/", "extensions/sdk/", "controlplane/engine/"]),
 ]

@@ -8,6 +8,17 @@
 #include "logs/lines.h"
 
 static const struct moor_row_context text_row = { 0, "box", "/a\"b", MOOR_LOG_TEXT };
+/* As moor_row_add(), for a file with this one line. */
+static moor_code add_row(struct moor_buf *b, const struct moor_row_context *x,
+                         struct moor_span line, bool cut)
+{
+    struct moor_row_frame f;
+    moor_row_frame_init(&f, x);
+    moor_code c = moor_row_add(b, &f, line, cut, NULL);
+    moor_row_frame_drop(&f);
+    return c;
+}
+
 static const struct moor_row_context json_row = { 0, "box", "/a", MOOR_LOG_JSON_LINES };
 
 static void lines_end_with_lf_and_lose_their_cr(void)
@@ -78,8 +89,7 @@ static void the_same_lines_come_out_however_the_bytes_come_in(void)
 static void a_text_row_is_json_whatever_the_line_holds(void)
 {
     MOOR_AUTO(moor_buf) b = MOOR_BUF(1 << 20);
-    CHECK_INT(moor_row_add(&b, &text_row, MOOR_SPAN_LIT("x \xff\0\t\"\\ \xc3\xbc"), false, NULL),
-              MOOR_OK);
+    CHECK_INT(add_row(&b, &text_row, MOOR_SPAN_LIT("x \xff\0\t\"\\ \xc3\xbc"), false), MOOR_OK);
     MOOR_AUTOPTR(moor_json) v = NULL;
     CHECK_INT(moor_json_parse(moor_buf_view(&b), &v, NULL), MOOR_OK);
     CHECK_STR(moor_json_get_str(v, "RawData"), "x \xef\xbf\xbd\xef\xbf\xbd\t\"\\ \xc3\xbc");
@@ -98,7 +108,7 @@ static void a_cut_row_ends_in_its_mark_and_is_whole_utf8(void)
             text[at] = "\xf0\x9f\x98\x80"[(at - lead) % 4];
         MOOR_AUTO(moor_buf) b = MOOR_BUF(1 << 20);
         MOOR_AUTOPTR(moor_json) v = NULL;
-        CHECK_INT(moor_row_add(&b, &text_row, moor_span(text, MOOR_LINE_MAX), true, NULL), MOOR_OK);
+        CHECK_INT(add_row(&b, &text_row, moor_span(text, MOOR_LINE_MAX), true), MOOR_OK);
         CHECK_INT(moor_json_parse(moor_buf_view(&b), &v, NULL), MOOR_OK);
         struct moor_span raw = moor_span_str(moor_json_get_str(v, "RawData"));
         CHECK(raw.n <= MOOR_LINE_MAX && raw.n > MOOR_LINE_MAX - 16);
@@ -125,7 +135,7 @@ static void a_json_row_is_the_line_with_a_time(void)
     };
     for (size_t i = 0; i < MOOR_COUNTOF(cases); i++) {
         MOOR_AUTO(moor_buf) b = MOOR_BUF(1000);
-        moor_code c = moor_row_add(&b, &json_row, moor_span_str(cases[i].line), false, NULL);
+        moor_code c = add_row(&b, &json_row, moor_span_str(cases[i].line), false);
         CHECK_INT(c, cases[i].want ? MOOR_OK : MOOR_E_BADINPUT);
         CHECK_STR(moor_buf_cstr(&b), cases[i].want ? cases[i].want : "");
     }
