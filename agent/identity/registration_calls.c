@@ -24,13 +24,13 @@ static void step_done(struct moor_registration *r)
 
 struct facts_job {
     struct moor_registration *owner; /* NULL: nobody wants it any more */
-    struct plat_host host;
+    struct moor_facts_input in;
 };
 
 static void look_at_host(void *ctx)
 {
     struct facts_job *job = ctx;
-    plat_host_read(&job->host);
+    moor_facts_collect(&job->in);
 }
 
 static void on_host(void *ctx, bool cancelled)
@@ -40,8 +40,8 @@ static void on_host(void *ctx, bool cancelled)
     struct moor_error err = MOOR_ERROR_INIT;
     moor_code c = MOOR_OK;
     if (r && !cancelled) {
-        moor_fingerprint_make(&job->host, r->o.config->vm_id, &r->fingerprint);
-        c = moor_facts_make(&job->host, r->o.settings, moor_version(), &r->facts, &err);
+        moor_fingerprint_make(&job->in.host, r->o.config->vm_id, &r->fingerprint);
+        c = moor_facts_make(&job->in, r->o.settings, moor_version(), &r->facts, &err);
     } else if (cancelled) {
         c = moor_fail(&err, MOOR_E_CANCELED, "the look at the host was cancelled");
     }

@@ -5,6 +5,7 @@ foreach(name documents names options service url)
 endforeach()
 
 moor_test(unit/agent/identity/schedule_test.c USES identity core http run crypto posix)
+moor_test(unit/agent/identity/facts_test.c USES identity core http run crypto posix)
 # These touch files, in a root of their own, on virtual time.
 foreach(name challenge registration tokens)
     moor_test(unit/agent/identity/${name}_test.c USES identity core http fakes run crypto posix)
