@@ -110,8 +110,7 @@ static moor_azcm run_check(struct moor_cli *cli, const void *options,
     if (c != MOOR_OK)
         return moor_cli_fail(cli, c == MOOR_E_BADINPUT ? AZCM_MISSING_PARAMETER : AZCM_CLOUD, &err,
                              NULL);
-    if (moor_settings_load(&settings, &arena, &err) != MOOR_OK)
-        return moor_cli_fail(cli, AZCM_CONFIG_READ, &err, NULL);
+    (void)moor_cli_settings(cli, &settings, &arena);
     c = moor_check_cloud(&cloud, o->location, &settings, &check, &arena, &err);
     if (c != MOOR_OK)
         return moor_cli_fail(cli, moor_azcm_of(&err), &err, NULL);

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/arena.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "connect/progress.h"
@@ -40,6 +41,8 @@ struct moor_verb {
 
 extern const struct moor_verb moor_verb_cloud_list, moor_verb_cloud_register,
     moor_verb_cloud_remove, moor_verb_cloud_show;
+extern const struct moor_verb moor_verb_config_clear, moor_verb_config_get, moor_verb_config_info,
+    moor_verb_config_list, moor_verb_config_set;
 extern const struct moor_verb moor_verb_check, moor_verb_connect, moor_verb_disconnect,
     moor_verb_help, moor_verb_show, moor_verb_version;
 
@@ -59,6 +62,9 @@ moor_azcm moor_cli_fail(struct moor_cli *cli, moor_azcm number, const struct moo
 MOOR_PRINTF(3, 4)
 moor_azcm moor_cli_refuse(struct moor_cli *cli, moor_azcm number, const char *fmt, ...);
 struct moor_progress moor_cli_progress(struct moor_cli *cli);
+
+/* config.c. The settings in force; a file that is refused is named on standard error, and false. */
+bool moor_cli_settings(struct moor_cli *cli, struct moor_settings *out, struct moor_arena *arena);
 
 /* input.c: what the administrator names is read with the administrator's rights, links followed. */
 #define MOOR_INPUT_MAX (256 * 1024)

@@ -194,7 +194,7 @@ static void show_extensions(const struct moor_json *all, struct moor_json *chose
         moor_json_set(chosen, "extensions", list);
 }
 
-static moor_code collect(struct moor_json *v, struct moor_error *err)
+static moor_code collect(struct moor_cli *cli, struct moor_json *v, struct moor_error *err)
 {
     MOOR_AUTO(moor_arena) arena = MOOR_ARENA(ARENA_MAX);
     MOOR_AUTOPTR(moor_json) status = NULL;
@@ -202,10 +202,9 @@ static moor_code collect(struct moor_json *v, struct moor_error *err)
     struct moor_settings settings;
     struct moor_error why = MOOR_ERROR_INIT;
     moor_code c = moor_agentconfig_load(&config, &arena, err);
-    if (c == MOOR_OK || c == MOOR_E_NOTFOUND)
-        c = moor_settings_load(&settings, &arena, err);
-    if (c != MOOR_OK)
+    if (c != MOOR_OK && c != MOOR_E_NOTFOUND)
         return c;
+    (void)moor_cli_settings(cli, &settings, &arena);
     if (ask_service(&settings, &status, &why) != MOOR_OK)
         status = NULL;
     add_config(v, &config);
@@ -251,7 +250,7 @@ static moor_azcm run_show(struct moor_cli *cli, const void *options, const struc
     moor_azcm bad = check_words(cli, words);
     if (bad != AZCM_OK)
         return bad;
-    if (collect(all, &err) != MOOR_OK)
+    if (collect(cli, all, &err) != MOOR_OK)
         return moor_cli_fail(cli, AZCM_CONFIG_READ, &err, NULL);
     for (size_t r = 0; r < MOOR_COUNTOF(rows); r++) {
         const char *value = moor_json_get_str(all, rows[r].key);

@@ -4,182 +4,297 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/text.h"
 #include "core/document.h"
 #include "core/url.h"
 #include "platform/dirs.h"
 #include "platform/file.h"
 
-#define DOCUMENT_MAX (256 * 1024)
-#define LIST_MAX     256
-
-#define AT(member) offsetof(struct moor_settings, member)
+#define LIST_MAX 256
 
 static const char *const modes[] = { "full", "monitor", NULL };
 static const char *const rules[] = { "no", "gallery", "publisher", NULL };
 
-/* schema first, then one row per key in the order of infos. */
-static const struct moor_json_field fields[] = {
-    { MOOR_F_U32, "schema", AT(schema), MOOR_F_REQUIRED, 1, 1, NULL },
-    { MOOR_F_ENUM, "config.mode", AT(config_mode), 0, 0, 0, modes },
-    { MOOR_F_BOOL, "extensions.enabled", AT(extensions_enabled), 0, 0, 0, NULL },
-    { MOOR_F_STR_LIST, "extensions.allowlist", AT(extensions_allowlist), 0, 0, LIST_MAX, NULL },
-    { MOOR_F_STR_LIST, "extensions.blocklist", AT(extensions_blocklist), 0, 0, LIST_MAX, NULL },
-    { MOOR_F_U32, "extensions.agent.cpulimit", AT(extensions_cpu_limit), 0, 1, 100, NULL },
-    { MOOR_F_ENUM, "extensions.signatureRequired", AT(signature_required), 0, 0, 0, rules },
-    { MOOR_F_BOOL, "guestconfiguration.enabled", AT(guestconfiguration_enabled), 0, 0, 0, NULL },
-    { MOOR_F_U32, "guestconfiguration.agent.cpulimit", AT(guestconfiguration_cpu_limit), 0, 1, 100,
-      NULL },
-    { MOOR_F_BOOL, "incomingconnections.enabled", AT(incomingconnections_enabled), 0, 0, 0, NULL },
-    { MOOR_F_STR_LIST, "incomingconnections.ports", AT(incomingconnections_ports), 0, 0, LIST_MAX,
-      NULL },
-    { MOOR_F_STR, "connection.type", AT(connection_type), 0, 1, 16, NULL },
-    { MOOR_F_STR, "proxy.url", AT(proxy_url), 0, 0, 2048, NULL },
-    { MOOR_F_STR_LIST, "proxy.bypass", AT(proxy_bypass), 0, 0, LIST_MAX, NULL },
-    { MOOR_F_STR_LIST, "logs.allowPaths", AT(logs_allow_paths), 0, 0, LIST_MAX, NULL },
-    { MOOR_F_STR_LIST, "logs.denyPaths", AT(logs_deny_paths), 0, 0, LIST_MAX, NULL },
-    { MOOR_F_STR, "logs.compression", AT(logs_compression), 0, 1, 32, NULL },
-    { MOOR_F_END, NULL, 0, 0, 0, 0, NULL },
-};
-static const struct moor_json_shape shape = { sizeof(struct moor_settings), fields, MOOR_F_STRICT };
+/* "Publisher/Type" with something on both sides. A list that cannot be understood must not end up
+ * allowing what it was meant to forbid. */
+static moor_code is_extension(const char *text, struct moor_error *err)
+{
+    struct moor_span rest = moor_span_str(text);
+    struct moor_span publisher = moor_span_cut(&rest, '/');
+    if (publisher.n == 0 || rest.n == 0 || memchr(rest.p, '/', rest.n) || strpbrk(text, " ,\t"))
+        return moor_fail(err, MOOR_E_BADINPUT, "\"%s\": want Publisher/Type", text);
+    return MOOR_OK;
+}
 
-static const struct moor_setting_info infos[] = {
-    { "config.mode", "\"full\"", false,
+static moor_code is_folder(const char *text, struct moor_error *err)
+{
+    return *text == '/' ? MOOR_OK
+                        : moor_fail(err, MOOR_E_BADINPUT, "\"%s\": want an absolute path", text);
+}
+
+static moor_code is_proxy(const char *text, struct moor_error *err)
+{
+    struct moor_url url;
+    if (!*text || moor_url_parse(text, &url, NULL) == MOOR_OK)
+        return MOOR_OK;
+    return moor_fail(err, MOOR_E_BADINPUT, "want http://host:port without user name");
+}
+
+/* "22" or "22(SSH)" */
+static moor_code is_port(const char *text, struct moor_error *err)
+{
+    struct moor_span number = moor_span_str(text);
+    struct moor_span rest = number;
+    uint32_t port = 0;
+    if (moor_span_ends(number, ")"))
+        number = moor_span_cut(&rest, '(');
+    if (moor_parse_u32(number, 1, 65535, &port, NULL) != MOOR_OK)
+        return moor_fail(err, MOOR_E_BADINPUT, "\"%s\": want a port", text);
+    return MOOR_OK;
+}
+
+static moor_code is_connection(const char *text, struct moor_error *err)
+{
+    if (moor_streq(text, "direct") || moor_streq(text, "default"))
+        return MOOR_OK;
+    return moor_fail(err, MOOR_E_BADINPUT, "\"%s\": want direct or default: there is no gateway",
+                     text);
+}
+
+#define HERE  MOOR_SETTING_HERE
+#define KEPT  MOOR_SETTING_KEPT
+#define AT(m) offsetof(struct moor_settings, m)
+
+/* The field of a row; the name comes first so that the table reads by key. */
+#define FLAG(name, m)                                                                              \
+    {                                                                                              \
+        MOOR_F_BOOL, name, AT(m), 0, 0, 0, NULL                                                    \
+    }
+#define PERCENT(name, m)                                                                           \
+    {                                                                                              \
+        MOOR_F_U32, name, AT(m), 0, 1, 100, NULL                                                   \
+    }
+#define CHOICE(name, m, of)                                                                        \
+    {                                                                                              \
+        MOOR_F_ENUM, name, AT(m), 0, 0, 0, of                                                      \
+    }
+#define TEXT(name, m, min, max)                                                                    \
+    {                                                                                              \
+        MOOR_F_STR, name, AT(m), 0, min, max, NULL                                                 \
+    }
+#define LIST(name, m)                                                                              \
+    {                                                                                              \
+        MOOR_F_STR_LIST, name, AT(m), 0, 0, LIST_MAX, NULL                                         \
+    }
+
+static const struct moor_setting settings[] = {
+    { CHOICE("config.mode", config_mode, modes), "\"full\"", "\"monitor\"", HERE, NULL,
       "full, or monitor: only monitoring and security extensions, nothing remote" },
-    { "extensions.enabled", "true", false, "whether extensions are managed at all" },
-    { "extensions.allowlist", "[]", false,
-      "Publisher/Type of the extensions that may be installed; empty: all" },
-    { "extensions.blocklist", "[]", false,
+    { FLAG("extensions.enabled", extensions_enabled), "true", "false", HERE, NULL,
+      "whether extensions are managed at all" },
+    { LIST("extensions.allowlist", extensions_allowlist), "[]", "[\"Allow/None\"]", HERE,
+      is_extension, "Publisher/Type of the extensions that may be installed; empty: all" },
+    { LIST("extensions.blocklist", extensions_blocklist), "[]", NULL, HERE, is_extension,
       "Publisher/Type of the extensions that must not be installed; wins over the allow list" },
-    { "extensions.agent.cpulimit", "5", false, "processor share of extensions, percent" },
-    { "extensions.signatureRequired", "\"gallery\"", false,
-      "whose signature a package needs: no, gallery, publisher" },
-    { "guestconfiguration.enabled", "true", false, "whether machine configuration may run" },
-    { "guestconfiguration.agent.cpulimit", "5", false,
-      "processor share of machine configuration, percent" },
-    { "incomingconnections.enabled", "true", true, "whether remote connections may be relayed" },
-    { "incomingconnections.ports", "[]", true, "local ports that may be relayed to" },
-    { "connection.type", "\"direct\"", false, "how the cloud is reached" },
-    { "proxy.url", "\"\"", false, "proxy for the agent's own connections" },
-    { "proxy.bypass", "[]", false, "groups of endpoints reached without the proxy" },
-    { "logs.allowPaths", "[]", false, "folders logs may be collected from; empty: any" },
-    { "logs.denyPaths", "[]", false, "folders logs are never collected from; wins" },
-    { "logs.compression", "\"fastest\"", false,
+    { PERCENT("extensions.agent.cpulimit", extensions_cpu_limit), "5", NULL, HERE, NULL,
+      "processor share of extensions, percent" },
+    { CHOICE("extensions.signatureRequired", signature_required, rules), "\"gallery\"",
+      "\"publisher\"", HERE, NULL, "whose signature a package needs" },
+    { FLAG("guestconfiguration.enabled", guestconfiguration_enabled), "true", "false", KEPT, NULL,
+      "whether machine configuration may run" },
+    { PERCENT("guestconfiguration.agent.cpulimit", guestconfiguration_cpu_limit), "5", NULL, KEPT,
+      NULL, "processor share of machine configuration, percent" },
+    { FLAG("incomingconnections.enabled", incomingconnections_enabled), "true", "false", KEPT, NULL,
+      "whether remote connections may be relayed" },
+    { LIST("incomingconnections.ports", incomingconnections_ports), "[]", NULL, KEPT, is_port,
+      "local ports that may be relayed to" },
+    { TEXT("connection.type", connection_type, 1, 16), "\"direct\"", NULL, HERE, is_connection,
+      "how the cloud is reached: direct, or default, which is the same" },
+    { TEXT("proxy.url", proxy_url, 0, 2048), "\"\"", NULL, HERE, is_proxy,
+      "proxy for the agent's own connections, http://host:port" },
+    { LIST("proxy.bypass", proxy_bypass), "[]", NULL, HERE, NULL,
+      "groups of endpoints reached without the proxy" },
+    { LIST("logs.allowPaths", logs_allow_paths), "[]", NULL, HERE, is_folder,
+      "folders logs may be collected from; empty: any" },
+    { LIST("logs.denyPaths", logs_deny_paths), "[]", "[\"/\"]", HERE, is_folder,
+      "folders logs are never collected from; wins" },
+    { TEXT("logs.compression", logs_compression, 1, 32), "\"fastest\"", NULL, HERE, NULL,
       "how log rows are compressed: fastest, balanced, smallest, or LIBRARY-LEVEL" },
 };
 
-const struct moor_setting_info *moor_settings_table(size_t *count)
+#define ROWS MOOR_COUNTOF(settings)
+
+static const struct moor_json_field schema_field = {
+    MOOR_F_U32, "schema", AT(schema), MOOR_F_REQUIRED, 1, 1, NULL
+};
+
+/* The table as the decoder wants it: schema, the rows, the end. */
+struct document_shape {
+    struct moor_json_field fields[ROWS + 2];
+    struct moor_json_shape shape;
+};
+
+static const struct moor_json_shape *make_shape(struct document_shape *d)
 {
-    *count = MOOR_COUNTOF(infos);
-    return infos;
+    memset(d->fields, 0, sizeof(d->fields));
+    d->fields[0] = schema_field;
+    for (size_t i = 0; i < ROWS; i++)
+        d->fields[i + 1] = settings[i].field;
+    d->shape = (struct moor_json_shape){ sizeof(struct moor_settings), d->fields, MOOR_F_STRICT };
+    return &d->shape;
 }
 
-static moor_code set_defaults(struct moor_settings *out, struct moor_arena *arena,
-                              struct moor_error *err)
+const struct moor_setting *moor_settings_table(size_t *count)
 {
+    *count = ROWS;
+    return settings;
+}
+
+const struct moor_setting *moor_setting_find(const char *name)
+{
+    for (size_t i = 0; i < ROWS; i++)
+        if (moor_strcasecmp(settings[i].field.name, name) == 0)
+            return &settings[i];
+    return NULL;
+}
+
+void moor_setting_type(const struct moor_setting *s, struct moor_buf *out)
+{
+    const struct moor_json_field *f = &s->field;
+    const char *const *names = f->kind == MOOR_F_ENUM ? f->sub : NULL;
+    if (f->kind == MOOR_F_U32)
+        moor_buf_fmt(out, "a whole number %lld..%lld", (long long)f->min, (long long)f->max);
+    for (size_t i = 0; names && names[i]; i++)
+        moor_buf_fmt(out, "%s%s", i == 0 ? "" : names[i + 1] ? ", " : " or ", names[i]);
+    if (f->kind == MOOR_F_BOOL)
+        moor_buf_str(out, "true or false");
+    if (f->kind == MOOR_F_STR_LIST)
+        moor_buf_str(out, "a list");
+    if (f->kind == MOOR_F_STR)
+        moor_buf_str(out, "text");
+}
+
+static moor_code preset(bool closed, struct moor_settings *out, struct moor_arena *arena,
+                        struct moor_error *err)
+{
+    struct document_shape d;
     MOOR_AUTO(moor_buf) text = MOOR_BUF(8192);
     moor_buf_str(&text, "{\"schema\":1");
-    for (size_t i = 0; i < MOOR_COUNTOF(infos); i++)
-        moor_buf_fmt(&text, ",\"%s\":%s", infos[i].name, infos[i].initial);
+    for (size_t i = 0; i < ROWS; i++)
+        moor_buf_fmt(&text, ",\"%s\":%s", settings[i].field.name,
+                     closed && settings[i].closed ? settings[i].closed : settings[i].initial);
     moor_buf_char(&text, '}');
     moor_code c = moor_buf_ok(&text, "default settings", err);
-    return c == MOOR_OK
-               ? moor_json_decode(moor_buf_view(&text), "default settings", &shape, out, arena, err)
-               : c;
+    return c == MOOR_OK ? moor_json_decode(moor_buf_view(&text), "default settings", make_shape(&d),
+                                           out, arena, err)
+                        : c;
 }
 
-/* "Publisher/Type" with something on both sides. A list that cannot be understood must not end up
- * allowing what it was meant to forbid. */
-static moor_code check_list(const struct moor_str_list *list, const char *key,
-                            struct moor_error *err)
+static moor_code check_row(const struct moor_setting *row, const struct moor_settings *s,
+                           struct moor_error *err)
 {
-    for (size_t i = 0; i < list->count; i++) {
-        struct moor_span rest = moor_span_str(list->items[i]);
-        struct moor_span publisher = moor_span_cut(&rest, '/');
-        if (publisher.n == 0 || rest.n == 0 || memchr(rest.p, '/', rest.n) ||
-            memchr(list->items[i], ' ', strlen(list->items[i])))
-            return moor_fail(err, MOOR_E_BADINPUT,
-                             MOOR_LOCALCONFIG_NAME ": %s: \"%s\": want Publisher/Type", key,
-                             list->items[i]);
-    }
+    const char *at = (const char *)s + row->field.offset;
+    const char *text = NULL;
+    struct moor_str_list list = { &text, 1 };
+    if (!row->check)
+        return MOOR_OK;
+    if (row->field.kind == MOOR_F_STR_LIST)
+        memcpy(&list, at, sizeof(list));
+    else
+        memcpy(&text, at, sizeof(text));
+    for (size_t i = 0; i < list.count; i++)
+        if (row->check(list.items[i], err) != MOOR_OK)
+            return moor_context(err, MOOR_LOCALCONFIG_NAME ": %s", row->field.name);
     return MOOR_OK;
-}
-
-static moor_code check_paths(const struct moor_str_list *list, const char *key,
-                             struct moor_error *err)
-{
-    for (size_t i = 0; i < list->count; i++)
-        if (list->items[i][0] != '/')
-            return moor_fail(err, MOOR_E_BADINPUT,
-                             MOOR_LOCALCONFIG_NAME ": %s: \"%s\": want an absolute path", key,
-                             list->items[i]);
-    return MOOR_OK;
-}
-
-static moor_code check(const struct moor_settings *s, struct moor_error *err)
-{
-    moor_code c = check_list(&s->extensions_allowlist, "extensions.allowlist", err);
-    if (c == MOOR_OK)
-        c = check_list(&s->extensions_blocklist, "extensions.blocklist", err);
-    if (c == MOOR_OK)
-        c = check_paths(&s->logs_allow_paths, "logs.allowPaths", err);
-    if (c == MOOR_OK)
-        c = check_paths(&s->logs_deny_paths, "logs.denyPaths", err);
-    struct moor_url proxy;
-    if (c == MOOR_OK && *s->proxy_url && moor_url_parse(s->proxy_url, &proxy, err) != MOOR_OK)
-        c = moor_fail(err, MOOR_E_BADINPUT,
-                      MOOR_LOCALCONFIG_NAME ": proxy.url: want http://host:port without user name");
-    return c;
 }
 
 moor_code moor_settings_parse(struct moor_span text, struct moor_settings *out,
                               struct moor_arena *arena, struct moor_error *err)
 {
     struct moor_settings s = { .schema = 1 };
-    moor_code c = set_defaults(&s, arena, err);
+    struct document_shape d;
+    moor_code c = preset(false, &s, arena, err);
     if (c == MOOR_OK)
-        c = moor_document_decode(text, MOOR_LOCALCONFIG_NAME, &shape, 1, &s, arena, err);
-    if (c == MOOR_OK)
-        c = check(&s, err);
+        c = moor_document_decode(text, MOOR_LOCALCONFIG_NAME, make_shape(&d), 1, &s, arena, err);
+    for (size_t i = 0; c == MOOR_OK && i < ROWS; i++)
+        c = check_row(&settings[i], &s, err);
     if (c == MOOR_OK)
         *out = s;
     return c;
 }
 
-moor_code moor_settings_load(struct moor_settings *out, struct moor_arena *arena,
-                             struct moor_error *err)
+/* One key by itself: what is wrong elsewhere in the file does not matter to it. */
+static void take_row(const struct moor_setting *row, const struct moor_json *v,
+                     struct moor_settings *out, struct moor_arena *arena)
+{
+    const struct moor_json_field fields[] = { row->field, { .kind = MOOR_F_END } };
+    const struct moor_json_shape shape = { sizeof(struct moor_settings), fields, 0 };
+    struct moor_settings s = *out;
+    if (moor_json_decode_value(v, MOOR_LOCALCONFIG_NAME, &shape, &s, arena, NULL) == MOOR_OK &&
+        check_row(row, &s, NULL) == MOOR_OK)
+        *out = s;
+}
+
+moor_code moor_settings_parse_closed(struct moor_span text, struct moor_settings *out,
+                                     struct moor_arena *arena, struct moor_error *err)
+{
+    MOOR_AUTOPTR(moor_json) v = NULL;
+    moor_code c = moor_settings_parse(text, out, arena, err);
+    if (c == MOOR_OK)
+        return c;
+    *out = (struct moor_settings){ .connection_type = "direct",
+                                   .proxy_url = "",
+                                   .logs_compression = "fastest",
+                                   .config_mode = MOOR_MODE_MONITOR,
+                                   .signature_required = MOOR_SIGNATURE_PUBLISHER };
+    if (preset(true, out, arena, NULL) != MOOR_OK || moor_json_parse(text, &v, NULL) != MOOR_OK)
+        return c;
+    for (size_t i = 0; i < ROWS; i++)
+        if (!settings[i].closed)
+            take_row(&settings[i], v, out, arena);
+    return c;
+}
+
+static moor_code read_file(struct moor_buf *text, struct moor_error *err)
 {
     MOOR_AUTOSTR path = NULL;
     moor_code c = plat_path(PLAT_DIR_STATE, &path, err, "%s", MOOR_LOCALCONFIG_NAME);
-    if (c != MOOR_OK)
+    if (c == MOOR_OK)
+        c = plat_read_all(path, MOOR_LOCALCONFIG_MAX, text, err);
+    if (c != MOOR_E_NOTFOUND)
         return c;
-    MOOR_AUTO(moor_buf) text = MOOR_BUF(DOCUMENT_MAX);
-    c = plat_read_all(path, DOCUMENT_MAX, &text, err);
-    if (c == MOOR_E_NOTFOUND)
-        return moor_settings_parse(MOOR_SPAN_LIT("{\"schema\":1}"), out, arena, err);
+    moor_buf_str(text, "{\"schema\":1}");
+    return moor_buf_ok(text, path, err);
+}
+
+moor_code moor_settings_load(struct moor_settings *out, struct moor_arena *arena,
+                             struct moor_error *err)
+{
+    MOOR_AUTO(moor_buf) text = MOOR_BUF(MOOR_LOCALCONFIG_MAX);
+    moor_code c = read_file(&text, err);
     return c == MOOR_OK ? moor_settings_parse(moor_buf_view(&text), out, arena, err) : c;
 }
 
-moor_code moor_settings_get(const struct moor_settings *s, const char *name, const char **json,
-                            struct moor_arena *arena, struct moor_error *err)
+moor_code moor_settings_load_closed(struct moor_settings *out, struct moor_arena *arena,
+                                    struct moor_error *err)
 {
-    MOOR_AUTO(moor_buf) all = MOOR_BUF(DOCUMENT_MAX);
-    moor_json_encode(&all, &shape, s);
-    MOOR_AUTOPTR(moor_json) v = NULL;
-    moor_code c = moor_buf_ok(&all, "settings", err);
-    if (c == MOOR_OK)
-        c = moor_json_parse(moor_buf_view(&all), &v, err);
-    if (c != MOOR_OK)
-        return c;
-    const struct moor_json *value = moor_json_get(v, name);
-    if (!value || moor_streq(name, "schema"))
-        return moor_fail(err, MOOR_E_BADINPUT, "%s: no such setting", name);
-    MOOR_AUTO(moor_buf) text = MOOR_BUF(DOCUMENT_MAX);
-    moor_buf_json(&text, value);
-    c = moor_buf_ok(&text, name, err);
-    const char *copy = c == MOOR_OK ? moor_arena_str(arena, moor_buf_view(&text)) : NULL;
-    if (c == MOOR_OK && !copy)
-        c = moor_fail(err, MOOR_E_NOMEM, "%s: out of memory", name);
-    if (c == MOOR_OK)
-        *json = copy;
-    return c;
+    MOOR_AUTO(moor_buf) text = MOOR_BUF(MOOR_LOCALCONFIG_MAX);
+    moor_code unread = read_file(&text, err);
+    if (unread != MOOR_OK)
+        moor_buf_reset(&text);
+    moor_code c = moor_settings_parse_closed(moor_buf_view(&text), out, arena, unread ? NULL : err);
+    return unread != MOOR_OK ? unread : c;
+}
+
+struct moor_json *moor_settings_values(const struct moor_settings *s)
+{
+    struct document_shape d;
+    MOOR_AUTO(moor_buf) text = MOOR_BUF(MOOR_LOCALCONFIG_MAX);
+    struct moor_json *v = NULL;
+    moor_json_encode(&text, make_shape(&d), s);
+    if (moor_buf_ok(&text, "settings", NULL) != MOOR_OK ||
+        moor_json_parse(moor_buf_view(&text), &v, NULL) != MOOR_OK)
+        return NULL;
+    moor_json_remove(v, "schema");
+    return v;
 }

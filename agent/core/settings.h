@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * settings.h: local settings, <STATE>/localconfig.json: what may happen on this machine at all.
- * The cloud cannot widen them. One table holds every key with its default and its help; the file
+ * The cloud cannot widen them. One table holds every key: type, range, default, help; the file
  * holds only what differs from the defaults. Unknown keys and bad values refuse the whole file.
- * Keys and rules: docs/protocol/files.md. Blocking; a small file.
+ * Keys and rules: docs/protocol/files.md. Changing them: settings_edit.h. Blocking; a small file.
  */
 #ifndef MOOR_CORE_SETTINGS_H
 #define MOOR_CORE_SETTINGS_H
@@ -44,14 +44,30 @@ struct moor_settings {
     const char *logs_compression;          /* "fastest", ... */
 };
 
-struct moor_setting_info {
-    const char *name;    /* "proxy.url" */
-    const char *initial; /* default, as JSON text */
-    bool preview;
-    const char *help;
+/* A key. Local policy is a key with a closed value: what holds as long as the file cannot be
+ * understood. */
+struct moor_setting {
+    struct moor_json_field field; /* name, type, range; where it goes in struct moor_settings */
+    const char *initial;          /* default, as JSON text */
+    const char *closed;           /* as JSON text; NULL: no policy, the default */
+    enum moor_setting_state {
+        MOOR_SETTING_HERE,
+        MOOR_SETTING_PREVIEW,
+        MOOR_SETTING_KEPT /* accepted and listed, "not available": nothing reads it */
+    } state;
+    /* Says whether a text, or each item of a list, may stand there; NULL: any. */
+    moor_code (*check)(const char *text, struct moor_error *err);
+    const char *help; /* begins in lower case, no full stop */
 };
 
+const struct moor_setting *moor_settings_table(size_t *count);
+const struct moor_setting *moor_setting_find(const char *name); /* NULL: no such setting */
+
+/* Appends what may be given: "true or false", "a whole number 1..100", "full or monitor". */
+void moor_setting_type(const struct moor_setting *s, struct moor_buf *out);
+
 #define MOOR_LOCALCONFIG_NAME "localconfig.json" /* in plat_dir_path(PLAT_DIR_STATE) */
+#define MOOR_LOCALCONFIG_MAX  (256 * 1024)
 
 /* A missing file gives the defaults. Strings land in the arena. */
 MOOR_NODISCARD moor_code moor_settings_load(struct moor_settings *out, struct moor_arena *arena,
@@ -59,11 +75,18 @@ MOOR_NODISCARD moor_code moor_settings_load(struct moor_settings *out, struct mo
 MOOR_NODISCARD moor_code moor_settings_parse(struct moor_span text, struct moor_settings *out,
                                              struct moor_arena *arena, struct moor_error *err);
 
-/* One key's value as compact JSON in the arena; BADINPUT for an unknown key. */
-MOOR_NODISCARD moor_code moor_settings_get(const struct moor_settings *s, const char *name,
-                                           const char **json, struct moor_arena *arena,
-                                           struct moor_error *err);
+/* The same for those who have to go on whatever the file holds: *out is always filled. When the
+ * file is refused, the error says why, all local policy is closed, and of the other keys those hold
+ * that can be understood by themselves. */
+MOOR_NODISCARD moor_code moor_settings_load_closed(struct moor_settings *out,
+                                                   struct moor_arena *arena,
+                                                   struct moor_error *err);
+MOOR_NODISCARD moor_code moor_settings_parse_closed(struct moor_span text,
+                                                    struct moor_settings *out,
+                                                    struct moor_arena *arena,
+                                                    struct moor_error *err);
 
-const struct moor_setting_info *moor_settings_table(size_t *count);
+/* Every key with its value in force, in the order of the table. NULL when out of memory. */
+struct moor_json *moor_settings_values(const struct moor_settings *s);
 
 #endif

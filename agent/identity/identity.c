@@ -27,7 +27,7 @@ struct moor_identity {
     struct moor_http_client *client;        /* NULL = not working, see problem */
     struct moor_registration *registration; /* as client */
     struct moor_error problem;              /* why there is a machine but no work, or no machine */
-    int64_t problem_ms;
+    int64_t problem_ms; /* when the problem, or those of the documents in use, was met */
     struct moor_json *tags;
 
     struct begin_job *begin;
@@ -107,6 +107,9 @@ static void take_machine(struct moor_identity *i, struct moor_machine *fresh)
 {
     struct moor_error err = MOOR_ERROR_INIT;
     i->machine = fresh;
+    i->problem_ms = plat_utc_ms();
+    if (fresh->settings_error.code)
+        moor_log_error(MOOR_LOG_ERROR, "settings.refused", &fresh->settings_error, NULL);
     if (start_work(i, &err)) {
         set_problem(i, &err);
         moor_log_error(MOOR_LOG_ERROR, "machine.not_started", &err, NULL);
@@ -374,14 +377,17 @@ struct moor_json *moor_identity_status(const struct moor_identity *i)
     static const struct moor_registration_state none = { 0 };
     const struct moor_registration_state *s =
         i->registration ? moor_registration_state(i->registration) : &none;
-    bool own_problem = i->problem.code != MOOR_OK;
     struct moor_json *v = moor_json_new_object();
     moor_json_set_str(v, "status",
                       moor_agent_status(plat_utc_ms(), s->last_beat_ms, i->keys.doc.not_after_ms));
     moor_json_set_bool(v, "connected", i->machine != NULL);
     moor_json_set_str(v, "agentVersion", moor_version());
     set_time(v, "lastHeartbeat", s->last_beat_ms);
-    set_error(v, own_problem ? &i->problem : &s->error, own_problem ? i->problem_ms : s->error_ms);
+    set_error(v, &s->error, s->error_ms);
+    if (i->problem.code)
+        set_error(v, &i->problem, i->problem_ms);
+    else if (!s->error.code && i->machine && i->machine->settings_error.code)
+        set_error(v, &i->machine->settings_error, i->problem_ms);
     set_names(v, i);
     set_time(v, "certificateNotAfter", i->keys.doc.not_after_ms);
     moor_json_set_str(v, "desiredStateRevision", s->revision);

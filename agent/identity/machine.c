@@ -14,8 +14,7 @@ static moor_code load_all(struct moor_machine *m, struct moor_error *err)
     if (c)
         return c;
     c = moor_cloud_load(m->config.cloud, &m->cloud, &m->arena, &why);
-    if (!c)
-        c = moor_settings_load(&m->settings, &m->arena, &why);
+    m->settings_error.code = moor_settings_load_closed(&m->settings, &m->arena, &m->settings_error);
     /* NOTFOUND is kept for "not connected": a cloud that is not registered is another matter. */
     return c ? moor_fail(err, c == MOOR_E_NOTFOUND ? MOOR_E_BADINPUT : c, "%s", why.msg) : c;
 }
@@ -75,7 +74,8 @@ bool moor_machine_same(const struct moor_machine *a, const struct moor_machine *
     return moor_agentconfig_same_resource(&a->config, &b->config) &&
            moor_streq(a->config.vm_id, b->config.vm_id) &&
            moor_streq(a->config.tenant_id, b->config.tenant_id) &&
-           same_cloud(&a->cloud, &b->cloud) && same_settings(&a->settings, &b->settings);
+           same_cloud(&a->cloud, &b->cloud) && same_settings(&a->settings, &b->settings) &&
+           moor_streq(a->settings_error.msg, b->settings_error.msg);
 }
 
 moor_code moor_machine_client(const struct moor_machine *m, struct moor_loop *l,

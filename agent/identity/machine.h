@@ -18,9 +18,11 @@ struct moor_machine {
     struct moor_agentconfig config;
     struct moor_cloud cloud;
     struct moor_settings settings;
+    struct moor_error settings_error; /* why local policy is closed; code 0: it is as written */
 };
 
-/* NOTFOUND when this machine is not connected. */
+/* Broken local settings stop nothing: see moor_settings_load_closed(). NOTFOUND when this machine
+ * is not connected. */
 MOOR_NODISCARD moor_code moor_machine_load(struct moor_machine **out, struct moor_error *err);
 void moor_machine_free(struct moor_machine *m);
 MOOR_DEFINE_AUTOPTR(moor_machine)

@@ -126,12 +126,9 @@ static void deny(struct moor_manager *m, const struct moor_desired_extension *go
 static void load_policy(struct moor_manager *m, struct moor_settings *out, struct moor_arena *arena)
 {
     struct moor_error err = MOOR_ERROR_INIT;
-    m->policy_unreadable = moor_settings_load(out, arena, &err) != MOOR_OK;
-    if (!m->policy_unreadable)
-        return;
-    moor_log_error(MOOR_LOG_ERROR, "policy.unreadable", &err, NULL);
-    *out = (struct moor_settings){ .extensions_enabled = false,
-                                   .signature_required = MOOR_SIGNATURE_PUBLISHER };
+    m->policy_unreadable = moor_settings_load_closed(out, arena, &err) != MOOR_OK;
+    if (m->policy_unreadable)
+        moor_log_error(MOOR_LOG_ERROR, "policy.unreadable", &err, NULL);
 }
 
 static bool allowed(const struct moor_manager *m, const struct moor_settings *settings,

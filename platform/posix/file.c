@@ -310,19 +310,31 @@ moor_code plat_write_atomic(const char *path, struct moor_span bytes, plat_acces
     return e ? plat_fail(err, e, "%s: cannot write", path) : sync_parent(&parent, path, err);
 }
 
-moor_code plat_lock_file(const char *path, struct plat_file *out, struct moor_error *err)
+static moor_code lock_file(const char *path, int how, struct plat_file *out, struct moor_error *err)
 {
     MOOR_AUTO(plat_file) f = PLAT_FILE_INIT;
     moor_code c = plat_open(path, PLAT_READ_WRITE, &f, err);
     if (c != MOOR_OK)
         return c;
-    if (flock(f.fd_, LOCK_EX | LOCK_NB) != 0) {
-        if (errno == EWOULDBLOCK)
-            return moor_fail(err, MOOR_E_EXISTS, "%s: is locked by another process", path);
+    int got;
+    while ((got = flock(f.fd_, how)) != 0 && errno == EINTR)
+        ;
+    if (got != 0 && errno == EWOULDBLOCK)
+        return moor_fail(err, MOOR_E_EXISTS, "%s: is locked by another process", path);
+    if (got != 0)
         return plat_fail(err, errno, "%s: cannot lock", path);
-    }
     plat_file_move(out, &f);
     return MOOR_OK;
+}
+
+moor_code plat_lock_file(const char *path, struct plat_file *out, struct moor_error *err)
+{
+    return lock_file(path, LOCK_EX | LOCK_NB, out, err);
+}
+
+moor_code plat_lock_file_wait(const char *path, struct plat_file *out, struct moor_error *err)
+{
+    return lock_file(path, LOCK_EX, out, err);
 }
 
 int plat_file_fd(const struct plat_file *f)

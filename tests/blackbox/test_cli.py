@@ -6,23 +6,15 @@ import shutil
 import subprocess
 
 import pytest
+from harness.cli import fails
 from harness.machine import Machine
 from harness.process import TREE, program, run
-
-AZCM = re.compile(r"^error: AZCM(\d{4}): ", re.M)
 
 
 @pytest.fixture
 def box(workspace):
     """A machine none of whose roles run."""
     return Machine(workspace)
-
-
-def fails(done, number):
-    """The exit status is the number, the message is on standard error, nothing is an answer."""
-    assert done.returncode == number, done
-    assert [int(n) for n in AZCM.findall(done.stderr)] == [number], done.stderr
-    assert done.stdout == ""
 
 
 @pytest.mark.parametrize("arguments, number, text", [

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Unit tests of agent/, one line each, by room.
-foreach(name documents names options service url)
+foreach(name documents settings names options service url)
     moor_test(unit/agent/core/${name}_test.c USES core posix)
 endforeach()
 

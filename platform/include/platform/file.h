@@ -134,5 +134,8 @@ bool plat_noexec(const char *path); /* programs below path cannot be started */
 /* An exclusive lock held as long as the file is open; EXISTS when another process holds it. */
 MOOR_NODISCARD moor_code plat_lock_file(const char *path, struct plat_file *out,
                                         struct moor_error *err);
+/* The same, but waits as long as another holds it: for locks that are held for moments. */
+MOOR_NODISCARD moor_code plat_lock_file_wait(const char *path, struct plat_file *out,
+                                             struct moor_error *err);
 
 #endif

@@ -64,24 +64,6 @@ static void settings_have_their_defaults(void)
     CHECK_STR(s.proxy_url, "http://p.example:3128");
 }
 
-static void every_setting_of_the_table_can_be_asked_for(void)
-{
-    MOOR_AUTO(moor_arena) arena = MOOR_ARENA(262144);
-    struct moor_settings s;
-    size_t n = 0;
-    CHECK_INT(parse_settings("{\"schema\":1}", &s, &arena, NULL), MOOR_OK);
-    const struct moor_setting_info *infos = moor_settings_table(&n);
-    for (size_t i = 0; i < n; i++) {
-        const char *json = NULL;
-        struct moor_error err = MOOR_ERROR_INIT;
-        CHECK_INT(moor_settings_get(&s, infos[i].name, &json, &arena, &err), MOOR_OK);
-        CHECK_STR(json, infos[i].initial);
-    }
-    const char *json = NULL;
-    CHECK_INT(moor_settings_get(&s, "schema", &json, &arena, NULL), MOOR_E_BADINPUT);
-    CHECK_INT(moor_settings_get(&s, "nope", &json, &arena, NULL), MOOR_E_BADINPUT);
-}
-
 static void lists_that_cannot_be_understood_fail_closed(void)
 {
     static const char *const bad[] = {
@@ -155,7 +137,6 @@ static void cloud_names_stay_file_names(void)
 
 CHECK_MAIN(CHECK_TEST(agentconfig_is_read), CHECK_TEST(documents_of_a_newer_schema_are_left_alone),
            CHECK_TEST(unknown_names_refuse_a_file), CHECK_TEST(settings_have_their_defaults),
-           CHECK_TEST(every_setting_of_the_table_can_be_asked_for),
            CHECK_TEST(lists_that_cannot_be_understood_fail_closed),
            CHECK_TEST(cloud_decides_where_tokens_go),
            CHECK_TEST(tenant_is_put_into_the_token_endpoint),
