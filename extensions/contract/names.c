@@ -59,6 +59,12 @@ bool moor_handler_folder_split(const char *name, struct moor_span *full_name,
     return true;
 }
 
+void moor_buf_instance_name(struct moor_buf *b, const char *extension)
+{
+    for (const char *p = extension; *p; p++)
+        moor_buf_char(b, is_word(*p) ? *p : '_');
+}
+
 static void add_name(struct moor_buf *b, const char *instance, uint32_t seq, const char *ending)
 {
     if (instance && *instance)

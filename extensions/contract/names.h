@@ -27,6 +27,11 @@ MOOR_NODISCARD moor_code moor_handler_folder(const char *publisher, const char *
 bool moor_handler_folder_split(const char *name, struct moor_span *full_name,
                                struct moor_span *version);
 
+/* What a multi-config handler calls an extension of this name: letters, digits and "_", everything
+ * else becomes "_". */
+#define MOOR_INSTANCE_MAX 64
+void moor_buf_instance_name(struct moor_buf *b, const char *extension);
+
 /* "<seq>.settings" and "<seq>.status", with "<instance>." in front for multi-config handlers;
  * instance NULL or "" for the others. */
 void moor_buf_settings_name(struct moor_buf *b, const char *instance, uint32_t seq);

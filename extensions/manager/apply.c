@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "contract/names.h"
 #include "manager/folder.h"
 #include "manager/internal.h"
 #include "platform/clock.h"
 #include "platform/dirs.h"
 #include "platform/file.h"
+#include "platform/host.h"
 #include "platform/self.h"
 #include "run/log.h"
 
@@ -17,31 +20,65 @@
 #define STEP_AGAIN_MS  30000
 #define HIMDS_PORT     "40342"
 
+/* Codes of the public contract for a command that failed. */
+static const int64_t failure_codes[MOOR_VERB_COUNT_] = {
+    [MOOR_VERB_INSTALL] = 1007, [MOOR_VERB_UPDATE] = 1008,    [MOOR_VERB_ENABLE] = 1009,
+    [MOOR_VERB_DISABLE] = 1010, [MOOR_VERB_UNINSTALL] = 1000,
+};
+
 /* Removal of a folder, on the pool. */
 struct removal {
-    struct moor_manager *m;
+    struct moor_work *work;
     char *folder;
     struct moor_error err;
 };
 
-static void begin(struct moor_manager *m, const struct moor_item *i, const struct moor_step *step)
+static struct moor_work *begin(struct moor_manager *m, struct moor_item *i,
+                               const struct moor_step *step)
 {
-    m->busy = true;
-    m->step = *step;
-    (void)snprintf(m->busy_name, sizeof(m->busy_name), "%s", i->name);
-    (void)snprintf(m->busy_goal, sizeof(m->busy_goal), "%s", i->goal);
+    struct moor_work *w = calloc(1, sizeof(*w));
+    if (!w)
+        return NULL;
+    w->m = m;
+    w->item = i;
+    w->step = *step;
+    (void)snprintf(w->goal, sizeof(w->goal), "%s", i->goal);
+    i->work = w;
+    return w;
 }
 
-/* The failure of a step that was done for an earlier wish says nothing about the present one. */
-void moor_manager_fail_step(struct moor_manager *m, struct moor_item *i, const char *error_code,
-                            int64_t code, const char *message)
+void moor_work_stop(struct moor_work *w)
 {
-    if (strcmp(m->busy_goal, i->goal) == 0) {
-        moor_manager_fail_item(i, error_code, code, message);
+    moor_command_free(w->command);
+    moor_fetch_op_free(w->fetch);
+    w->item->work = NULL;
+    free(w);
+}
+
+void moor_work_done(struct moor_work *w)
+{
+    struct moor_manager *m = w->m;
+    moor_work_stop(w);
+    if (!m->closing && moor_manager_save(m))
+        moor_manager_kick(m);
+}
+
+void moor_work_fail(struct moor_work *w, const char *error_code, int64_t code, const char *message)
+{
+    struct moor_item *i = w->item;
+    /* The failure of a step that was done for an earlier wish says nothing about this one. */
+    if (strcmp(w->goal, i->goal) != 0) {
+        moor_log(MOOR_LOG_WARNING, "step.superseded", "name", i->name, "error_code", error_code,
+                 "error", message, NULL);
         return;
     }
-    moor_log(MOOR_LOG_WARNING, "step.superseded", "name", i->name, "error_code", error_code,
-             "error", message, NULL);
+    struct moor_desired_extension goal;
+    if (moor_manager_goal(w->m, i, &goal) && moor_plan_go_back(i, &goal, plat_utc_ms(), message)) {
+        moor_log(MOOR_LOG_WARNING, "update.taken-back", "name", i->name, "version", i->version,
+                 "to", i->old_version, "error", message, NULL);
+        return;
+    }
+    moor_manager_fail_item(i, error_code, code, message);
 }
 
 static void advance(struct moor_manager *m, struct moor_item *i, const struct moor_step *step)
@@ -49,11 +86,15 @@ static void advance(struct moor_manager *m, struct moor_item *i, const struct mo
     if (step->next != MOOR_PHASE_ENABLED)
         moor_manager_unwatch(m, i); /* its folder may go */
     i->phase = step->next;
+    if (step->next < MOOR_PHASE_UPDATE_UNPACKED)
+        i->redo = false;
     if (step->next == MOOR_PHASE_ABSENT || step->next == MOOR_PHASE_UNINSTALLED) {
         i->version[0] = 0;
         i->settings_seq = -1;
         i->enabled_seq = -1;
         i->status[0] = 0;
+        i->multi = false;
+        i->disable_exit = i->uninstall_exit = MOOR_EXIT_NOT_RUN;
     }
     if (step->next == MOOR_PHASE_UNINSTALLED)
         moor_item_settle(i, MOOR_OUTCOME_SUCCEEDED, "", 0, "Plugin uninstalled");
@@ -75,114 +116,137 @@ static void revert(struct moor_item *i)
     i->old_version[0] = 0;
     i->settings_seq = -1;
     i->enabled_seq = -1;
+    i->going_back = i->automatic = i->redo = false;
+    i->disable_exit = i->uninstall_exit = MOOR_EXIT_NOT_RUN;
 }
 
 static void on_removed(void *ctx, bool cancelled)
 {
     struct removal *r = ctx;
-    struct moor_manager *m = r->m;
-    struct moor_item *i = moor_manager_busy_item(m);
-    if (i && !cancelled && r->err.code == MOOR_OK) {
-        if (m->step.action == MOOR_ACT_REVERT)
+    struct moor_work *w = r->work;
+    struct moor_item *i = w->item;
+    if (!cancelled && r->err.code == MOOR_OK) {
+        if (w->step.action == MOOR_ACT_REVERT)
             revert(i);
-        if (m->step.old)
+        if (w->step.old)
             i->old_version[0] = 0;
-        advance(m, i, &m->step);
-    } else if (i && !cancelled) {
-        moor_manager_fail_step(m, i, "InternalError", 0, r->err.msg);
+        advance(w->m, i, &w->step);
+    } else if (!cancelled) {
+        /* Handlers remove their own folders, slowly, or hold them: it is tried again. */
+        moor_log_error(MOOR_LOG_WARNING, "removal.retry", &r->err, "name", i->name, NULL);
+        moor_item_settle(i, MOOR_OUTCOME_GOING_ON, "InternalError", 0, r->err.msg);
+        moor_manager_wait(w->m, i, STEP_AGAIN_MS);
     }
     free(r->folder);
     free(r);
-    moor_manager_step_done(m);
+    moor_work_done(w);
 }
 
-static bool start_removal(struct moor_manager *m, const struct moor_item *i, bool old,
-                          struct moor_error *err)
+static moor_code start_removal(struct moor_work *w, bool old, struct moor_error *err)
 {
     struct removal *r = calloc(1, sizeof(*r));
-    if (!r) {
-        moor_code c = moor_fail(err, MOOR_E_NOMEM, "extension %s: out of memory", i->name);
-        (void)c;
-        return false;
-    }
-    r->m = m;
-    if (moor_folder_path(i, old, &r->folder, err) == MOOR_OK &&
-        moor_pool_submit(m->pool, remove_folder, on_removed, r, err) == MOOR_OK)
-        return true;
+    if (!r)
+        return moor_fail(err, MOOR_E_NOMEM, "extension %s: out of memory", w->item->name);
+    r->work = w;
+    moor_code c = moor_folder_path(w->item, old, &r->folder, err);
+    if (c == MOOR_OK)
+        c = moor_pool_submit(w->m->pool, remove_folder, on_removed, r, err);
+    if (c == MOOR_OK)
+        return c;
     free(r->folder);
     free(r);
-    return false;
+    return c;
 }
 
-static void describe(struct moor_buf *b, const struct moor_manager *m,
+static void describe(struct moor_buf *b, const struct moor_work *w,
                      const struct moor_command_result *r)
 {
-    const char *verb = moor_handler_verb_name(m->step.verb);
+    const char *verb = moor_handler_verb_name(w->step.verb);
     if (r->timed_out)
         moor_buf_fmt(b, "%s took longer than %llu seconds and was ended", verb,
-                     (unsigned long long)(moor_command_timeout_ms(m->step.verb) / 1000));
+                     (unsigned long long)(moor_command_timeout_ms(w->step.verb) / 1000));
     else if (r->signaled)
         moor_buf_fmt(b, "%s was ended by signal %d", verb, r->code);
     else
         moor_buf_fmt(b, "%s ended with exit code %d", verb, r->code);
+    if (plat_host_reboot_pending())
+        moor_buf_str(b, " (this machine waits for a restart)");
     moor_buf_fmt(b, "\n%s", r->output);
 }
 
-static void command_succeeded(struct moor_manager *m, struct moor_item *i)
+/* What the new version's commands are told of the old one's. */
+static void keep_exit(struct moor_item *i, const struct moor_step *step,
+                      const struct moor_command_result *r)
 {
-    if (m->step.verb == MOOR_VERB_ENABLE) {
+    int64_t code = r->timed_out ? MOOR_EXIT_TIMED_OUT : r->signaled ? 128 + r->code : r->code;
+    if (step->verb == MOOR_VERB_DISABLE)
+        i->disable_exit = code;
+    if (step->verb == MOOR_VERB_UNINSTALL)
+        i->uninstall_exit = code;
+}
+
+static void command_succeeded(struct moor_work *w)
+{
+    struct moor_item *i = w->item;
+    if (w->step.verb == MOOR_VERB_ENABLE) {
+        i->disable_exit = i->uninstall_exit = MOOR_EXIT_NOT_RUN;
         i->enabled_seq = i->settings_seq; /* seq may have gone up meanwhile */
         i->enabled_here = true;
         if (i->outcome == MOOR_OUTCOME_GOING_ON && i->waiting_since_ms == 0)
             i->waiting_since_ms = plat_utc_ms();
     }
-    advance(m, i, &m->step);
+    advance(w->m, i, &w->step);
 }
 
-static void command_failed(struct moor_manager *m, struct moor_item *i,
-                           const struct moor_command_result *r)
+static void command_failed(struct moor_work *w, const struct moor_command_result *r)
 {
+    struct moor_item *i = w->item;
+    const char *verb = moor_handler_verb_name(w->step.verb);
     MOOR_AUTO(moor_buf) text = MOOR_BUF(MOOR_ITEM_MESSAGE_MAX);
-    describe(&text, m, r);
+    describe(&text, w, r);
     if (r->signaled && !r->timed_out && ++i->killed < KILLED_TRIES) {
         /* Not its own decision and not ours: handlers' commands may be given again. */
-        moor_log(MOOR_LOG_WARNING, "handler.killed", "name", i->name, "verb",
-                 moor_handler_verb_name(m->step.verb), NULL);
-        moor_manager_wait(m, i, KILLED_WAIT_MS);
+        moor_log(MOOR_LOG_WARNING, "handler.killed", "name", i->name, "verb", verb, NULL);
+        moor_manager_wait(w->m, i, KILLED_WAIT_MS);
         return;
     }
     i->killed = 0;
-    if (m->step.verb == MOOR_VERB_ENABLE)
+    keep_exit(i, &w->step, r);
+    if (w->step.verb == MOOR_VERB_ENABLE)
         i->enabled_seq = -1; /* whatever the status file says: the exit code outvotes it */
-    if (m->step.may_fail) {
-        moor_log(MOOR_LOG_WARNING, "handler.failed", "name", i->name, "verb",
-                 moor_handler_verb_name(m->step.verb), "result", moor_buf_cstr(&text), NULL);
-        advance(m, i, &m->step);
+    if (w->step.may_fail) {
+        moor_log(MOOR_LOG_WARNING, "handler.failed", "name", i->name, "verb", verb, "result",
+                 moor_buf_cstr(&text), NULL);
+        advance(w->m, i, &w->step);
         return;
     }
-    moor_manager_fail_step(m, i, r->timed_out ? "HandlerTimeout" : "HandlerCommandFailed", r->code,
-                           moor_buf_cstr(&text));
+    moor_work_fail(w, r->timed_out ? "HandlerTimeout" : "HandlerCommandFailed",
+                   r->timed_out ? MOOR_EXIT_TIMED_OUT : failure_codes[w->step.verb],
+                   moor_buf_cstr(&text));
 }
 
 static void on_command(void *ctx, const struct moor_command_result *r)
 {
-    struct moor_manager *m = ctx;
-    struct moor_item *i = moor_manager_busy_item(m);
+    struct moor_work *w = ctx;
+    struct moor_item *i = w->item;
     struct moor_error err = MOOR_ERROR_INIT;
     bool good = !r->signaled && !r->timed_out && r->code == 0;
-    if (i) {
-        i->running = (struct plat_process_id){ 0, 0 };
-        if (good)
-            i->killed = 0;
-        bool gone = m->step.old && m->step.verb == MOOR_VERB_UNINSTALL;
-        if (gone && (good || m->step.may_fail) && start_removal(m, i, true, &err))
-            return;
-        if (good)
-            command_succeeded(m, i);
-        else
-            command_failed(m, i, r);
+    i->running = (struct plat_process_id){ 0, 0 };
+    if (good) {
+        i->killed = 0;
+        keep_exit(i, &w->step, r);
     }
-    moor_manager_step_done(m);
+    bool gone = w->step.old && w->step.verb == MOOR_VERB_UNINSTALL && (good || w->step.may_fail);
+    if (gone && !good)
+        keep_exit(i, &w->step, r);
+    /* After an automatic update the old version stays until the new one has proved good. */
+    if (gone && !i->automatic && start_removal(w, true, &err) == MOOR_OK)
+        return;
+    if (good)
+        command_succeeded(w);
+    else
+        command_failed(w, r);
+    moor_work_done(w);
 }
 
 /* HIMDS's port: chosen freely in trials, the documented one otherwise. */
@@ -198,21 +262,48 @@ static const char *himds_port(struct moor_buf *b)
     return moor_buf_cstr(b);
 }
 
-static moor_code start_command(struct moor_manager *m, struct moor_item *i,
-                               const struct moor_step *step, struct moor_error *err)
+/* Exit codes of disable of every instance, for update of a multi-config handler. */
+static void add_exits(struct moor_buf *b, const struct moor_manager *m, const struct moor_item *i)
 {
+    const char *between = "";
+    moor_buf_char(b, '[');
+    for (size_t n = 0; n < m->items.count; n++) {
+        const struct moor_item *other = m->items.list[n];
+        MOOR_AUTO(moor_buf) name = MOOR_BUF(MOOR_INSTANCE_MAX);
+        if (!other->multi || !moor_item_same_handler(other, i) ||
+            other->disable_exit == MOOR_EXIT_NOT_RUN)
+            continue;
+        moor_buf_instance_name(&name, other->name);
+        moor_buf_fmt(b, "%s{\"extensionName\": \"%s\", \"exitCode\": \"%" PRId64 "\"}", between,
+                     moor_buf_cstr(&name), other->disable_exit);
+        between = ", ";
+    }
+    moor_buf_char(b, ']');
+}
+
+static moor_code start_command(struct moor_work *w, struct moor_error *err)
+{
+    struct moor_manager *m = w->m;
+    struct moor_item *i = w->item;
     MOOR_AUTO(moor_buf) port = MOOR_BUF(16);
-    const struct moor_command_opts opts = { i, step->verb, step->old, himds_port(&port) };
-    moor_command_free(m->command);
-    m->command = NULL;
-    moor_code c = moor_command_start(m->loop, &opts, on_command, m, &m->command, &i->running, err);
+    MOOR_AUTO(moor_buf) exits = MOOR_BUF(64 * 1024);
+    if (i->multi && w->step.verb == MOOR_VERB_UPDATE)
+        add_exits(&exits, m, i);
+    const struct moor_command_opts opts = {
+        .item = i,
+        .verb = w->step.verb,
+        .old = w->step.old,
+        .himds_port = himds_port(&port),
+        .disable_exits = exits.len ? moor_buf_cstr(&exits) : NULL,
+    };
+    moor_code c = moor_command_start(m->loop, &opts, on_command, w, &w->command, &i->running, err);
     if (c != MOOR_OK)
         return c;
-    i->running_verb = step->verb;
+    i->running_verb = w->step.verb;
     i->running_since_ms = plat_utc_ms();
     moor_log(MOOR_LOG_INFO, "handler.started", "name", i->name, "verb",
-             moor_handler_verb_name(step->verb), "version", step->old ? i->old_version : i->version,
-             NULL);
+             moor_handler_verb_name(w->step.verb), "version",
+             w->step.old ? i->old_version : i->version, NULL);
     bool saved = moor_manager_save(m);
     (void)saved; /* told and tried again there; the command goes on */
     return MOOR_OK;
@@ -227,57 +318,126 @@ static moor_code write_settings(struct moor_item *i, const struct moor_desired_e
     return c;
 }
 
-/* What is done at once; MOOR_OK and *waits when the rest comes later. */
-static moor_code carry_out(struct moor_manager *m, struct moor_item *i,
-                           const struct moor_desired_extension *goal, const struct moor_step *step,
-                           bool *waits, struct moor_error *err)
+/* Another instance brought the wanted version. */
+static moor_code join(struct moor_item *i, const struct moor_desired_extension *goal,
+                      struct moor_error *err)
 {
-    moor_code c = MOOR_OK;
-    *waits = false;
+    moor_code c = moor_item_set(&i->version, goal->version, err);
+    if (c != MOOR_OK)
+        return c;
+    i->old_version[0] = 0;
+    i->multi = true;
+    i->settings_seq = -1;
+    i->enabled_seq = -1;
+    return MOOR_OK;
+}
+
+static void give_up(struct moor_item *i)
+{
+    moor_manager_fail_item(i, "DependencyFailed", failure_codes[MOOR_VERB_UPDATE],
+                           "the handler could not be updated for another of its extensions");
+}
+
+/* What is done at once. */
+static moor_code carry_out(struct moor_item *i, const struct moor_desired_extension *goal,
+                           const struct moor_step *step, struct moor_error *err)
+{
     switch (step->action) {
+    case MOOR_ACT_SETTINGS:
+        return write_settings(i, goal, err);
+    case MOOR_ACT_COPY:
+        return moor_folder_copy_memory(i, err);
+    case MOOR_ACT_JOIN:
+        return join(i, goal, err);
+    case MOOR_ACT_LEAVE:
+        return moor_folder_leave(i, err);
+    case MOOR_ACT_GIVE_UP:
+        give_up(i);
+        return MOOR_OK;
     case MOOR_ACT_FETCH:
-        *waits = true;
-        return moor_fetch_package(m, i, goal, err);
     case MOOR_ACT_RUN:
-        *waits = true;
-        return start_command(m, i, step, err);
     case MOOR_ACT_REMOVE:
     case MOOR_ACT_REVERT:
-        *waits = true;
-        return start_removal(m, i, step->old, err) ? MOOR_OK : MOOR_E_IO;
-    case MOOR_ACT_SETTINGS:
-        c = write_settings(i, goal, err);
-        break;
-    case MOOR_ACT_COPY:
-        c = moor_folder_copy_memory(i, err);
-        break;
     case MOOR_ACT_ADVANCE:
     case MOOR_ACT_NOTHING:
         break;
     }
-    if (c == MOOR_OK)
+    return MOOR_OK;
+}
+
+static bool takes_time(moor_action a)
+{
+    return a == MOOR_ACT_FETCH || a == MOOR_ACT_RUN || a == MOOR_ACT_REMOVE || a == MOOR_ACT_REVERT;
+}
+
+static moor_code start(struct moor_work *w, const struct moor_desired_extension *goal,
+                       struct moor_error *err)
+{
+    if (w->step.action == MOOR_ACT_FETCH)
+        return moor_fetch_package(w, goal, err);
+    if (w->step.action == MOOR_ACT_RUN)
+        return start_command(w, err);
+    return start_removal(w, w->step.old, err);
+}
+
+/* A folder that lost its manifest is of no use. What is wanted is fetched again; what is to go has
+ * nothing left to be told. */
+static bool without_folder(struct moor_manager *m, struct moor_item *i,
+                           const struct moor_step *step, moor_code c)
+{
+    bool leaving = step->verb == MOOR_VERB_DISABLE || step->verb == MOOR_VERB_UNINSTALL;
+    bool update = i->phase >= MOOR_PHASE_UPDATE_UNPACKED && i->phase <= MOOR_PHASE_UPDATE_DONE;
+    if (c != MOOR_E_NOTFOUND || step->action != MOOR_ACT_RUN || (update && !leaving))
+        return false;
+    moor_log(MOOR_LOG_WARNING, "handler.vanished", "name", i->name, "version",
+             step->old ? i->old_version : i->version, NULL);
+    if (leaving) {
+        if (step->old && step->verb == MOOR_VERB_UNINSTALL)
+            i->old_version[0] = 0;
         advance(m, i, step);
-    return c;
+        return true;
+    }
+    i->phase = MOOR_PHASE_ABSENT;
+    i->version[0] = 0;
+    i->settings_seq = i->enabled_seq = -1;
+    return true;
+}
+
+static bool failed_to_start(struct moor_manager *m, struct moor_item *i,
+                            const struct moor_step *step, const struct moor_error *err)
+{
+    if (without_folder(m, i, step, err->code))
+        return true;
+    if (moor_error_retry(err) == MOOR_RETRY_NEVER) {
+        moor_manager_fail_item(i, "InternalError", 0, err->msg);
+        return true;
+    }
+    moor_item_settle(i, MOOR_OUTCOME_GOING_ON, "InternalError", 0, err->msg);
+    moor_log_error(MOOR_LOG_WARNING, "step.retry", err, "name", i->name, NULL);
+    moor_manager_wait(m, i, STEP_AGAIN_MS);
+    return false;
 }
 
 bool moor_apply(struct moor_manager *m, struct moor_item *i,
                 const struct moor_desired_extension *goal, const struct moor_step *step)
 {
     struct moor_error err = MOOR_ERROR_INIT;
-    bool waits = false;
-    begin(m, i, step);
-    moor_code c = carry_out(m, i, goal, step, &waits, &err);
-    if (c == MOOR_OK && waits)
-        return false;
-    m->busy = false;
-    if (c != MOOR_OK && moor_error_retry(&err) == MOOR_RETRY_NEVER)
-        moor_manager_fail_item(i, "InternalError", 0, err.msg);
-    else if (c != MOOR_OK) {
-        moor_item_settle(i, MOOR_OUTCOME_GOING_ON, "InternalError", 0, err.msg);
-        moor_log_error(MOOR_LOG_WARNING, "step.retry", &err, "name", i->name, NULL);
-        moor_manager_wait(m, i, STEP_AGAIN_MS);
+    moor_code c;
+    if (takes_time(step->action)) {
+        struct moor_work *w = begin(m, i, step);
+        c = w ? start(w, goal, &err) : moor_fail(&err, MOOR_E_NOMEM, "%s: out of memory", i->name);
+        if (c == MOOR_OK)
+            return false;
+        if (w)
+            moor_work_stop(w);
+    } else {
+        c = carry_out(i, goal, step, &err);
+        if (c == MOOR_OK && i->outcome != MOOR_OUTCOME_FAILED)
+            advance(m, i, step);
+        if (c == MOOR_OK)
+            return true;
     }
-    return c == MOOR_OK || i->outcome == MOOR_OUTCOME_FAILED;
+    return failed_to_start(m, i, step, &err);
 }
 
 /* How a command ended that an earlier manager started cannot be known: once it is gone the plan
@@ -286,7 +446,7 @@ void moor_apply_adopt(struct moor_manager *m)
 {
     for (size_t n = 0; n < m->items.count; n++) {
         struct moor_item *i = m->items.list[n];
-        if (!i->running.pid || (m->busy && strcmp(m->busy_name, i->name) == 0))
+        if (!i->running.pid || i->work)
             continue;
         if (plat_process_alive(&i->running)) {
             int64_t ran = plat_utc_ms() - i->running_since_ms;

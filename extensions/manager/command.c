@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/text.h"
+#include "contract/names.h"
 #include "manager/folder.h"
 #include "platform/dirs.h"
 #include "platform/file.h"
@@ -105,38 +106,75 @@ static const char *const fixed_env[] = {
     "LANG=C.UTF-8",
     "AZURE_GUEST_AGENT_EXTENSION_SUPPORTED_FEATURES="
     "[{\"Key\": \"ExtensionTelemetryPipeline\", \"Value\": \"1.0\"}]",
-    "AZURE_GUEST_AGENT_UNINSTALL_CMD_EXIT_CODE=NOT_RUN",
-    "AZURE_GUEST_AGENT_DISABLE_CMD_EXIT_CODE=NOT_RUN",
 };
+
+/* A list of "NAME=value" that remembers whether memory ran out. */
+struct env {
+    struct moor_arena *arena;
+    const char **list;
+    size_t n;
+    bool failed;
+};
+
+static void add(struct env *e, const char *name, const char *value)
+{
+    const char *text = value ? moor_arena_fmt(e->arena, "%s=%s", name, value) : NULL;
+    e->failed = e->failed || !text || e->n + 1 >= ENV_MAX;
+    if (!e->failed)
+        e->list[e->n++] = text;
+}
+
+static void add_number(struct env *e, const char *name, int64_t value)
+{
+    add(e, name, moor_arena_fmt(e->arena, "%" PRId64, value));
+}
+
+static void add_exit(struct env *e, const char *name, int64_t code)
+{
+    if (code == MOOR_EXIT_NOT_RUN)
+        add(e, name, "NOT_RUN");
+    else
+        add_number(e, name, code);
+}
+
+/* What is said about the old version, to the commands that the contract says. */
+static void add_update(struct env *e, const struct moor_command_opts *o)
+{
+    const struct moor_item *i = o->item;
+    if (o->verb == MOOR_VERB_INSTALL || o->verb == MOOR_VERB_ENABLE)
+        add_exit(e, "AZURE_GUEST_AGENT_UNINSTALL_CMD_EXIT_CODE", i->uninstall_exit);
+    if (o->verb != MOOR_VERB_UPDATE)
+        return;
+    if (o->disable_exits)
+        add(e, "AZURE_GUEST_AGENT_DISABLE_CMD_EXIT_CODES_MULTIPLE_EXTENSIONS", o->disable_exits);
+    else
+        add_exit(e, "AZURE_GUEST_AGENT_DISABLE_CMD_EXIT_CODE", i->disable_exit);
+    add(e, "VERSION", i->version);
+    add(e, "AZURE_GUEST_AGENT_UPDATING_FROM_VERSION", i->old_version);
+}
 
 static const char **make_env(const struct moor_command_opts *o, const char *folder,
                              struct moor_arena *arena)
 {
     const struct moor_item *i = o->item;
-    const char **env = moor_arena_array(arena, ENV_MAX, sizeof(*env));
-    size_t n = 0;
-    if (!env)
+    const char *url = moor_arena_fmt(arena, "http://localhost:%s", o->himds_port);
+    struct env e = { arena, moor_arena_array(arena, ENV_MAX, sizeof(*e.list)), 0, false };
+    MOOR_AUTO(moor_buf) instance = MOOR_BUF(MOOR_INSTANCE_MAX);
+    if (!e.list || !url)
         return NULL;
-    for (; n < MOOR_COUNTOF(fixed_env); n++)
-        env[n] = fixed_env[n];
-    env[n++] = moor_arena_fmt(arena, "AZURE_GUEST_AGENT_EXTENSION_PATH=%s", folder);
-    env[n++] = moor_arena_fmt(arena, "AZURE_GUEST_AGENT_EXTENSION_VERSION=%s",
-                              o->old ? i->old_version : i->version);
-    env[n++] = moor_arena_fmt(arena, "ConfigSequenceNumber=%" PRIu32, i->seq);
-    env[n++] = moor_arena_fmt(arena, "IMDS_ENDPOINT=http://localhost:%s", o->himds_port);
-    env[n++] = moor_arena_fmt(
-        arena, "IDENTITY_ENDPOINT=http://localhost:%s/metadata/identity/oauth2/token",
-        o->himds_port);
-    if (o->verb == MOOR_VERB_UPDATE) {
-        env[n++] = moor_arena_fmt(arena, "VERSION=%s", i->version);
-        env[n++] =
-            moor_arena_fmt(arena, "AZURE_GUEST_AGENT_UPDATING_FROM_VERSION=%s", i->old_version);
+    for (; e.n < MOOR_COUNTOF(fixed_env); e.n++)
+        e.list[e.n] = fixed_env[e.n];
+    add(&e, "AZURE_GUEST_AGENT_EXTENSION_PATH", folder);
+    add(&e, "AZURE_GUEST_AGENT_EXTENSION_VERSION", o->old ? i->old_version : i->version);
+    add_number(&e, "ConfigSequenceNumber", i->seq);
+    if (i->multi) {
+        moor_buf_instance_name(&instance, i->name);
+        add(&e, "ConfigExtensionName", moor_buf_cstr(&instance));
     }
-    for (size_t k = 0; k < n; k++) {
-        if (!env[k])
-            return NULL;
-    }
-    return env;
+    add(&e, "IMDS_ENDPOINT", url);
+    add(&e, "IDENTITY_ENDPOINT", moor_arena_fmt(arena, "%s/metadata/identity/oauth2/token", url));
+    add_update(&e, o);
+    return e.failed ? NULL : e.list;
 }
 
 static moor_code open_output(const char *path, struct plat_file *out, struct moor_error *err)

@@ -25,8 +25,9 @@ typedef void (*moor_command_fn)(void *ctx, const struct moor_command_result *r);
 struct moor_command_opts {
     const struct moor_item *item;
     moor_handler_verb verb;
-    bool old;               /* run the old version's handler */
-    const char *himds_port; /* for IDENTITY_ENDPOINT */
+    bool old;                  /* run the old version's handler */
+    const char *himds_port;    /* for IDENTITY_ENDPOINT */
+    const char *disable_exits; /* update of a multi-config handler: JSON list; else NULL */
 };
 
 /* On success *running identifies the process. done runs once unless the command is freed first. */

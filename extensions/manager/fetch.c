@@ -19,11 +19,12 @@
 #define PACKAGE_TIMEOUT_MS (60ull * 60 * 1000)
 #define TRUST_ARENA_MAX    (8 * 1024 * 1024)
 #define DISK_SPARE         ((uint64_t)64 * 1024 * 1024)
+#define FETCH_TRIES        100 /* with up to five minutes between them: most of a working day */
 
 /* One package on its way. Everything in it is a copy: the document it came from may be replaced
  * before it is done. */
 struct moor_fetch_op {
-    struct moor_manager *m; /* NULL: the manager has gone; only free this */
+    struct moor_work *work; /* NULL: the manager has gone; only free this */
     struct moor_arena arena;
     const char *publisher, *type, *version, *sha256;
     uint64_t size;
@@ -46,7 +47,7 @@ void moor_fetch_op_free(struct moor_fetch_op *op)
     if (!op)
         return;
     if (op->on_pool) {
-        op->m = NULL; /* freed when the pool gives it back */
+        op->work = NULL; /* freed when the pool gives it back */
         return;
     }
     if (op->call)
@@ -87,34 +88,40 @@ static bool copy_goal(struct moor_fetch_op *op, const struct moor_desired_extens
     return true;
 }
 
-/* A refused package is an item's failure; anything that may pass is tried again later. */
-static void end_failed(struct moor_manager *m, struct moor_fetch_op *op)
+/* A refused package is an item's failure; anything that may pass is tried again later, as often as
+ * it takes a service to come back, but not for ever. */
+static void end_failed(struct moor_fetch_op *op)
 {
     static const struct moor_retry_policy policy = { 5000, 300000, 20 };
-    struct moor_item *i = moor_manager_busy_item(m);
+    struct moor_item *i = op->work->item;
     const char *code = *op->err.service_code ? op->err.service_code : "PackageDownloadFailed";
-    bool again = !op->refused && moor_error_retry(&op->err) != MOOR_RETRY_NEVER;
-    if (i && again) {
+    bool again = !op->refused && moor_error_retry(&op->err) != MOOR_RETRY_NEVER &&
+                 i->fetch_failures < FETCH_TRIES;
+    if (again) {
         moor_log_error(MOOR_LOG_WARNING, "package.retry", &op->err, "name", i->name, NULL);
-        moor_item_settle(i, MOOR_OUTCOME_GOING_ON, "PackageDownloadFailed", 0, op->err.msg);
-        moor_manager_wait(m, i,
-                          moor_retry_delay_ms(&policy, &op->err, m->fetch_failures++,
+        moor_item_settle(i, MOOR_OUTCOME_GOING_ON, "PackageDownloadFailed", 1001, op->err.msg);
+        moor_manager_wait(op->work->m, i,
+                          moor_retry_delay_ms(&policy, &op->err, i->fetch_failures++,
                                               plat_random_below(UINT32_MAX)));
-    } else if (i) {
-        moor_manager_fail_step(m, i, code, 0, op->err.msg);
+        return;
     }
-    if (!again) {
-        moor_code c = plat_remove(op->path, NULL);
-        (void)c; /* moor_fetch_clean() finds it */
-    }
+    moor_work_fail(op->work, code, op->refused ? 1005 : 1004, op->err.msg);
+    moor_code c = plat_remove(op->path, NULL);
+    (void)c; /* moor_fetch_clean() finds it */
+}
+
+static bool is_multi(const struct moor_item *i)
+{
+    MOOR_AUTO(moor_arena) arena = MOOR_ARENA(256 * 1024);
+    struct moor_manifest manifest;
+    return moor_folder_manifest(i, false, &manifest, &arena, NULL) == MOOR_OK &&
+           manifest.supports_multiple_extensions;
 }
 
 /* The new folder is there: the item works with it from now on. */
-static void end_unpacked(struct moor_manager *m, const struct moor_fetch_op *op)
+static void end_unpacked(const struct moor_fetch_op *op)
 {
-    struct moor_item *i = moor_manager_busy_item(m);
-    if (!i)
-        return;
+    struct moor_item *i = op->work->item;
     bool update = i->phase == MOOR_PHASE_INSTALLED || i->phase == MOOR_PHASE_ENABLED;
     moor_item_phase next = i->phase == MOOR_PHASE_ENABLED ? MOOR_PHASE_UPDATE_UNPACKED
                            : update                       ? MOOR_PHASE_UPDATE_DISABLED
@@ -123,29 +130,31 @@ static void end_unpacked(struct moor_manager *m, const struct moor_fetch_op *op)
         return;
     if (moor_item_set(&i->version, op->version, NULL) != MOOR_OK)
         return;
-    moor_manager_unwatch(m, i);
+    moor_manager_unwatch(op->work->m, i);
     i->phase = next;
+    i->multi = is_multi(i);
     i->settings_seq = -1;
     i->enabled_seq = -1;
+    i->disable_exit = i->uninstall_exit = MOOR_EXIT_NOT_RUN;
+    i->fetch_failures = 0;
     moor_item_settle(i, MOOR_OUTCOME_GOING_ON, "", 0, "");
-    m->fetch_failures = 0;
     moor_log(MOOR_LOG_INFO, "package.unpacked", "name", i->name, "publisher", i->publisher, "type",
              i->type, "version", i->version, NULL);
 }
 
 static void end(struct moor_fetch_op *op)
 {
-    struct moor_manager *m = op->m;
-    if (m) {
-        m->fetch = NULL;
+    struct moor_work *w = op->work;
+    if (w) {
+        w->fetch = NULL;
         if (op->err.code == MOOR_OK)
-            end_unpacked(m, op);
+            end_unpacked(op);
         else
-            end_failed(m, op);
+            end_failed(op);
     }
     moor_fetch_op_free(op);
-    if (m)
-        moor_manager_step_done(m);
+    if (w)
+        moor_work_done(w);
 }
 
 /* Pool thread: from the bytes on the disk to the handler's folder. */
@@ -195,7 +204,7 @@ static void on_unpacked(void *ctx, bool cancelled)
         (void)c;
     }
     bool corrupt = op->refused && strcmp(op->err.service_code, "PackageCorrupt") == 0;
-    if (op->m && corrupt && (op->resumed || op->uri + 1 < op->uris.count)) {
+    if (op->work && corrupt && (op->resumed || op->uri + 1 < op->uris.count)) {
         /* What was on the disk may have been at fault: the same place once more, from its start. */
         if (!op->resumed)
             op->uri++;
@@ -235,7 +244,8 @@ static void on_answer(void *ctx, const struct moor_http_response *r, const struc
         c = plat_truncate(&op->file, 0, NULL);
     if (op->err.code == MOOR_OK) {
         op->on_pool = true;
-        if (moor_pool_submit(op->m->pool, verify_and_unpack, on_unpacked, op, &op->err) == MOOR_OK)
+        if (moor_pool_submit(op->work->m->pool, verify_and_unpack, on_unpacked, op, &op->err) ==
+            MOOR_OK)
             return;
         op->on_pool = false;
     }
@@ -280,7 +290,7 @@ static moor_code send(struct moor_fetch_op *op, struct moor_error *err)
     if (c != MOOR_OK)
         return c;
     op->resumed = op->resumed || offset > 0;
-    op->transport = moor_link_for(op->m->link, uri, &token);
+    op->transport = moor_link_for(op->work->m->link, uri, &token);
     if (!op->transport)
         return moor_fail(err, MOOR_E_TRANSIENT, "package: this machine is not connected");
     const struct moor_http_request req = {
@@ -319,7 +329,7 @@ static void next_uri(struct moor_fetch_op *op)
         return;
     /* Not from within the caller's stack: the step would end before it began. */
     op->on_pool = true;
-    if (moor_pool_submit(op->m->pool, nothing, on_send_failed, op, NULL) != MOOR_OK) {
+    if (moor_pool_submit(op->work->m->pool, nothing, on_send_failed, op, NULL) != MOOR_OK) {
         op->on_pool = false;
         end(op);
     }
@@ -370,8 +380,8 @@ void moor_fetch_clean(struct moor_manager *m)
     (void)c; /* not there: nothing was downloaded yet */
 }
 
-moor_code moor_fetch_package(struct moor_manager *m, struct moor_item *i,
-                             const struct moor_desired_extension *goal, struct moor_error *err)
+moor_code moor_fetch_package(struct moor_work *w, const struct moor_desired_extension *goal,
+                             struct moor_error *err)
 {
     MOOR_AUTO(moor_arena) arena = MOOR_ARENA(256 * 1024);
     struct moor_settings settings;
@@ -380,17 +390,17 @@ moor_code moor_fetch_package(struct moor_manager *m, struct moor_item *i,
         return c;
     struct moor_fetch_op *op = calloc(1, sizeof(*op));
     if (!op)
-        return moor_fail(err, MOOR_E_NOMEM, "extension %s: out of memory", i->name);
-    op->m = m;
+        return moor_fail(err, MOOR_E_NOMEM, "extension %s: out of memory", w->item->name);
+    op->work = w;
     op->arena = (struct moor_arena)MOOR_ARENA(1024 * 1024);
     op->file = (struct plat_file)PLAT_FILE_INIT;
     op->rule = settings.signature_required;
-    c = prepare(op, i, goal, err);
+    c = prepare(op, w->item, goal, err);
     if (c != MOOR_OK) {
         moor_fetch_op_free(op);
         return c;
     }
-    m->fetch = op;
+    w->fetch = op;
     next_uri(op);
     return MOOR_OK;
 }

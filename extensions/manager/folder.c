@@ -4,12 +4,21 @@
 #include "contract/environment.h"
 #include "contract/names.h"
 #include "contract/settings.h"
+#include "platform/clock.h"
 #include "platform/dirs.h"
 #include "platform/file.h"
 
 #include <string.h>
 
-#define PATH_LIMIT 4096
+#define PATH_LIMIT     4096
+#define HEARTBEAT_NAME "heartbeat.log"
+#define HEARTBEAT_MAX  (64 * 1024)
+
+void moor_buf_folder_instance(struct moor_buf *b, const struct moor_item *i)
+{
+    if (i->multi)
+        moor_buf_instance_name(b, i->name);
+}
 
 moor_code moor_folder_path(const struct moor_item *i, bool old, char **out, struct moor_error *err)
 {
@@ -31,7 +40,7 @@ static moor_code environment_of(const struct moor_item *i, const char *folder,
     out->log_folder = moor_arena_fmt(arena, "%s/%s", logs, out->name ? out->name : "");
     out->config_folder = moor_arena_fmt(arena, "%s/config", folder);
     out->status_folder = moor_arena_fmt(arena, "%s/status", folder);
-    out->heartbeat_file = moor_arena_fmt(arena, "%s/heartbeat.log", folder);
+    out->heartbeat_file = moor_arena_fmt(arena, "%s/" HEARTBEAT_NAME, folder);
     out->events_folder = moor_arena_fmt(arena, "%s/%s/events", logs, out->name ? out->name : "");
     if (!out->name || !out->log_folder || !out->config_folder || !out->status_folder ||
         !out->heartbeat_file || !out->events_folder)
@@ -93,8 +102,10 @@ moor_code moor_folder_write_settings(const struct moor_item *i,
                                              goal->protected_thumbprint };
     if (s.public_settings || s.protected_settings)
         moor_buf_handler_settings(&text, &s);
+    MOOR_AUTO(moor_buf) instance = MOOR_BUF(MOOR_INSTANCE_MAX);
+    moor_buf_folder_instance(&instance, i);
     moor_buf_fmt(&path, "%s/", e.config_folder);
-    moor_buf_settings_name(&path, NULL, i->seq);
+    moor_buf_settings_name(&path, moor_buf_cstr(&instance), i->seq);
     c = moor_buf_ok(&text, "settings", err);
     if (c != MOOR_OK)
         return moor_context(err, "extension %s", i->name);
@@ -157,6 +168,45 @@ moor_code moor_folder_copy_memory(const struct moor_item *i, struct moor_error *
     return c == MOOR_OK ? copy.code : c;
 }
 
+struct leave {
+    const char *folder, *prefix;
+    moor_code code;
+    struct moor_error *err;
+};
+
+static bool leave_one(void *ctx, const char *name, const struct plat_stat *st)
+{
+    struct leave *l = ctx;
+    MOOR_AUTO(moor_buf) path = MOOR_BUF(PATH_LIMIT);
+    uint32_t seq;
+    if (!st->is_file || !moor_span_starts(moor_span_str(name), l->prefix) ||
+        (!moor_status_name_seq(name, &seq) && !moor_settings_name_seq(name, &seq)))
+        return true;
+    moor_buf_fmt(&path, "%s/%s", l->folder, name);
+    l->code = plat_remove(moor_buf_cstr(&path), l->err);
+    return l->code == MOOR_OK;
+}
+
+moor_code moor_folder_leave(const struct moor_item *i, struct moor_error *err)
+{
+    static const char *const parts[] = { "config", "status" };
+    MOOR_AUTOSTR folder = NULL;
+    MOOR_AUTO(moor_buf) prefix = MOOR_BUF(MOOR_INSTANCE_MAX + 1);
+    if (!i->multi || !*i->version)
+        return MOOR_OK;
+    moor_buf_instance_name(&prefix, i->name);
+    moor_buf_char(&prefix, '.');
+    moor_code c = moor_folder_path(i, false, &folder, err);
+    for (size_t n = 0; n < MOOR_COUNTOF(parts) && c == MOOR_OK; n++) {
+        MOOR_AUTO(moor_buf) path = MOOR_BUF(PATH_LIMIT);
+        moor_buf_fmt(&path, "%s/%s", folder, parts[n]);
+        struct leave l = { moor_buf_cstr(&path), moor_buf_cstr(&prefix), MOOR_OK, err };
+        c = plat_list_dir(l.folder, leave_one, &l, err);
+        c = c == MOOR_E_NOTFOUND ? MOOR_OK : c == MOOR_OK ? l.code : c;
+    }
+    return c;
+}
+
 moor_code moor_folder_manifest(const struct moor_item *i, bool old, struct moor_manifest *out,
                                struct moor_arena *arena, struct moor_error *err)
 {
@@ -180,8 +230,10 @@ static moor_code status_path(const struct moor_item *i, struct moor_buf *path,
     moor_code c = moor_folder_path(i, false, &folder, err);
     if (c != MOOR_OK)
         return c;
+    MOOR_AUTO(moor_buf) instance = MOOR_BUF(MOOR_INSTANCE_MAX);
+    moor_buf_folder_instance(&instance, i);
     moor_buf_fmt(path, "%s/status/", folder);
-    moor_buf_status_name(path, NULL, i->seq);
+    moor_buf_status_name(path, moor_buf_cstr(&instance), i->seq);
     return moor_buf_ok(path, "status path", err);
 }
 
@@ -204,4 +256,28 @@ int64_t moor_folder_status_time_ms(const struct moor_item *i)
         plat_stat_path(moor_buf_cstr(&path), &st, NULL) != MOOR_OK)
         return 0;
     return st.mtime_ms;
+}
+
+moor_code moor_folder_heartbeat(const struct moor_item *i, struct moor_handler_heartbeat *out,
+                                int64_t *age_ms, struct moor_arena *arena, struct moor_error *err)
+{
+    MOOR_AUTOSTR folder = NULL;
+    MOOR_AUTO(moor_buf) path = MOOR_BUF(PATH_LIMIT);
+    MOOR_AUTO(moor_buf) text = MOOR_BUF(HEARTBEAT_MAX);
+    struct moor_manifest manifest;
+    struct plat_stat st;
+    moor_code c = moor_folder_manifest(i, false, &manifest, arena, err);
+    if (c != MOOR_OK || !manifest.report_heartbeat)
+        return MOOR_E_UNSUPPORTED;
+    c = moor_folder_path(i, false, &folder, err);
+    moor_buf_fmt(&path, "%s/" HEARTBEAT_NAME, folder ? folder : "");
+    if (c == MOOR_OK)
+        c = plat_stat_path(moor_buf_cstr(&path), &st, err);
+    if (c == MOOR_OK)
+        c = plat_read_all(moor_buf_cstr(&path), HEARTBEAT_MAX, &text, err);
+    if (c == MOOR_OK)
+        c = moor_heartbeat_parse(moor_buf_view(&text), out, arena, err);
+    if (c == MOOR_OK)
+        *age_ms = plat_utc_ms() - st.mtime_ms;
+    return c;
 }

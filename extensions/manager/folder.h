@@ -13,6 +13,9 @@
 #include "core/desired.h"
 #include "manager/item.h"
 
+/* What the item is called in file names and the environment: "" for the usual single one. */
+void moor_buf_folder_instance(struct moor_buf *b, const struct moor_item *i);
+
 /* "<handlers>/<publisher>.<type>-<version>" of the item's version, or of its old one. */
 MOOR_NODISCARD moor_code moor_folder_path(const struct moor_item *i, bool old, char **out,
                                           struct moor_error *err);
@@ -25,6 +28,9 @@ MOOR_NODISCARD moor_code moor_folder_write_settings(const struct moor_item *i,
 /* mrseq and status/ of the old version's folder to the new one's. */
 MOOR_NODISCARD moor_code moor_folder_copy_memory(const struct moor_item *i, struct moor_error *err);
 
+/* Removes what is one instance's alone: its settings and statuses. The folder may be gone. */
+MOOR_NODISCARD moor_code moor_folder_leave(const struct moor_item *i, struct moor_error *err);
+
 MOOR_NODISCARD moor_code moor_folder_manifest(const struct moor_item *i, bool old,
                                               struct moor_manifest *out, struct moor_arena *arena,
                                               struct moor_error *err);
@@ -33,7 +39,12 @@ MOOR_NODISCARD moor_code moor_folder_manifest(const struct moor_item *i, bool ol
 MOOR_NODISCARD moor_code moor_folder_status(const struct moor_item *i,
                                             struct moor_handler_status *out,
                                             struct moor_arena *arena, struct moor_error *err);
-/* When it was last written; 0 when there is none. */
+/* What a handler that reports one last wrote into its heartbeat file, and how long ago.
+ * UNSUPPORTED: it reports none. */
+MOOR_NODISCARD moor_code moor_folder_heartbeat(const struct moor_item *i,
+                                               struct moor_handler_heartbeat *out, int64_t *age_ms,
+                                               struct moor_arena *arena, struct moor_error *err);
+/* When the status was last written; 0 when there is none. */
 int64_t moor_folder_status_time_ms(const struct moor_item *i);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * internal.h: what the manager's files share. manager.c owns the life cycle and the loop's
- * callbacks, apply.c carries out one step, fetch.c gets packages, settle.c reads how handlers
- * stand, link.c is the connection to the service.
+ * callbacks, choose.c what is done next, apply.c carries out one step, fetch.c gets packages,
+ * settle.c reads how handlers stand, link.c is the connection to the service.
  */
 #ifndef MOOR_MANAGER_INTERNAL_H
 #define MOOR_MANAGER_INTERNAL_H
@@ -21,8 +21,23 @@
 #include "run/loop.h"
 #include "run/pool.h"
 
+/* At once: downloads hold up no command, and neither kind holds up the others' steps. */
+#define MOOR_FETCHES_MAX  3
+#define MOOR_COMMANDS_MAX 4
+
 struct moor_fetch_op;
 struct moor_link;
+struct moor_manager;
+
+/* A step that takes its time. The item stays as long as it has one. */
+struct moor_work {
+    struct moor_manager *m;
+    struct moor_item *item;
+    char goal[65]; /* what the item was asked for when the step began */
+    struct moor_step step;
+    struct moor_command *command;
+    struct moor_fetch_op *fetch;
+};
 
 struct moor_manager {
     struct moor_loop *loop;
@@ -33,15 +48,7 @@ struct moor_manager {
     struct moor_items items;
     struct moor_desired desired;
     struct moor_arena desired_arena;
-
-    /* The step under way: at most one. The item is named, since it may go meanwhile. */
-    bool busy, closing;
-    char busy_name[260];
-    char busy_goal[65]; /* what it was asked for when the step began */
-    struct moor_step step;
-    struct moor_command *command;
-    struct moor_fetch_op *fetch;
-    unsigned fetch_failures;
+    bool closing;
 
     bool policy_unreadable; /* then nothing is allowed */
     struct moor_denial denials[MOOR_DENIALS_MAX];
@@ -63,29 +70,34 @@ struct moor_manager {
 void moor_manager_kick(struct moor_manager *m);                     /* plan and act */
 void moor_manager_later(struct moor_manager *m, uint64_t delay_ms); /* kick then, or sooner */
 void moor_manager_wait(struct moor_manager *m, struct moor_item *i, uint64_t delay_ms);
-bool moor_manager_save(struct moor_manager *m);                   /* logs and retries on failure */
-void moor_manager_step_done(struct moor_manager *m);              /* busy no longer; saves; kicks */
-struct moor_item *moor_manager_busy_item(struct moor_manager *m); /* NULL when it went */
-const struct moor_desired_extension *moor_manager_goal(const struct moor_manager *m,
-                                                       const char *name);
+bool moor_manager_save(struct moor_manager *m); /* logs and retries on failure */
+/* What is asked of the item, with the version and package its handler shall have; false: it is not
+ * named. Borrows from the document. */
+bool moor_manager_goal(const struct moor_manager *m, const struct moor_item *i,
+                       struct moor_desired_extension *out);
 /* The document as it came; keeps it on the disk first. */
 MOOR_NODISCARD moor_code moor_manager_take_desired(struct moor_manager *m, struct moor_span text,
                                                    bool keep, struct moor_error *err);
 void moor_manager_fail_item(struct moor_item *i, const char *error_code, int64_t code,
-                            const char *message); /* settles and logs */
-
-/* Of the step under way; only logged when the item has another goal by now. */
-void moor_manager_fail_step(struct moor_manager *m, struct moor_item *i, const char *error_code,
-                            int64_t code, const char *message);
+                            const char *message);                       /* settles and logs */
 void moor_manager_unwatch(struct moor_manager *m, struct moor_item *i); /* its status folder */
+
+/* choose.c: one round over all items; true when there may be more to do at once. */
+bool moor_choose(struct moor_manager *m, const struct moor_settings *settings);
+/* A denial that local policy no longer makes is taken back; the rest are listed again. */
+void moor_choose_forget_denials(struct moor_manager *m, const struct moor_settings *settings);
 
 /* apply.c: carries a step out or begins to; true when it is done already. */
 bool moor_apply(struct moor_manager *m, struct moor_item *i,
                 const struct moor_desired_extension *goal, const struct moor_step *step);
 void moor_apply_adopt(struct moor_manager *m); /* looks after commands of an earlier process */
+void moor_work_done(struct moor_work *w);      /* frees it; saves and plans again */
+void moor_work_stop(struct moor_work *w);      /* frees it; a command goes on */
+/* Of the step under way; only logged when the item has another goal by now. */
+void moor_work_fail(struct moor_work *w, const char *error_code, int64_t code, const char *message);
 
 /* fetch.c */
-MOOR_NODISCARD moor_code moor_fetch_package(struct moor_manager *m, struct moor_item *i,
+MOOR_NODISCARD moor_code moor_fetch_package(struct moor_work *w,
                                             const struct moor_desired_extension *goal,
                                             struct moor_error *err);
 void moor_fetch_op_free(struct moor_fetch_op *op);

@@ -27,10 +27,12 @@ const char *moor_phase_name(moor_item_phase p)
 /* One item as it stands in the document. */
 struct row {
     const char *name, *publisher, *type, *version, *old_version, *goal, *settings_digest;
-    const char *error_code, *message, *status;
+    const char *error_code, *message, *status, *held_version, *held_reason;
     int phase, running_verb, outcome;
-    uint32_t seq;
+    bool multi, automatic, going_back, redo;
+    uint32_t seq, held_count;
     int64_t settings_seq, enabled_seq, running_pid, running_since, code, waiting_since;
+    int64_t disable_exit, uninstall_exit, held_until;
     uint64_t running_start, service_seq;
 };
 #define TEXT(field, json, max)                                                                     \
@@ -44,6 +46,10 @@ struct row {
 #define WORD(field, json, names)                                                                   \
     {                                                                                              \
         MOOR_F_ENUM, json, offsetof(struct row, field), MOOR_F_REQUIRED, 0, 0, names               \
+    }
+#define FLAG(field, json)                                                                          \
+    {                                                                                              \
+        MOOR_F_BOOL, json, offsetof(struct row, field), MOOR_F_REQUIRED, 0, 0, NULL                \
     }
 #define SAFE_MAX ((int64_t)1 << 53)
 static const struct moor_json_field row_fields[] = {
@@ -59,6 +65,16 @@ static const struct moor_json_field row_fields[] = {
     NUMBER(MOOR_F_I64, settings_seq, "settingsSeq", -1, INT32_MAX),
     NUMBER(MOOR_F_I64, enabled_seq, "enabledSeq", -1, INT32_MAX),
     NUMBER(MOOR_F_U64, service_seq, "serviceSeq", 0, SAFE_MAX),
+    FLAG(multi, "multiConfig"),
+    NUMBER(MOOR_F_I64, disable_exit, "disableExit", INT32_MIN, INT32_MAX),
+    NUMBER(MOOR_F_I64, uninstall_exit, "uninstallExit", INT32_MIN, INT32_MAX),
+    FLAG(automatic, "automatic"),
+    FLAG(going_back, "goingBack"),
+    FLAG(redo, "redo"),
+    TEXT(held_version, "heldVersion", 64),
+    TEXT(held_reason, "heldReason", 0),
+    NUMBER(MOOR_F_I64, held_until, "heldUntil", 0, SAFE_MAX),
+    NUMBER(MOOR_F_U32, held_count, "heldCount", 0, INT32_MAX),
     NUMBER(MOOR_F_I64, running_pid, "runningPid", 0, INT32_MAX),
     NUMBER(MOOR_F_U64, running_start, "runningStart", 0, SAFE_MAX),
     WORD(running_verb, "runningVerb", verb_names),
@@ -96,8 +112,11 @@ void moor_item_free(struct moor_item *i)
 {
     if (!i)
         return;
-    char *const owned[] = { i->name, i->publisher,       i->type,       i->version, i->old_version,
-                            i->goal, i->settings_digest, i->error_code, i->message, i->status };
+    char *const owned[] = {
+        i->name,         i->publisher,       i->type,       i->version, i->old_version,
+        i->goal,         i->settings_digest, i->error_code, i->message, i->status,
+        i->held_version, i->held_reason
+    };
     for (size_t n = 0; n < MOOR_COUNTOF(owned); n++)
         free(owned[n]);
     free(i);
@@ -127,7 +146,7 @@ moor_code moor_item_new(const char *name, const char *publisher, const char *typ
         { &i->name, name },          { &i->publisher, publisher }, { &i->type, type },
         { &i->version, "" },         { &i->old_version, "" },      { &i->goal, "" },
         { &i->error_code, "" },      { &i->message, "" },          { &i->status, "" },
-        { &i->settings_digest, "" },
+        { &i->settings_digest, "" }, { &i->held_version, "" },     { &i->held_reason, "" },
     };
     for (size_t n = 0; n < MOOR_COUNTOF(texts); n++) {
         moor_code c = moor_item_set(texts[n].field, texts[n].value, err);
@@ -136,6 +155,7 @@ moor_code moor_item_new(const char *name, const char *publisher, const char *typ
     }
     i->settings_seq = -1;
     i->enabled_seq = -1;
+    i->disable_exit = i->uninstall_exit = MOOR_EXIT_NOT_RUN;
     *out = MOOR_TAKE(i);
     return MOOR_OK;
 }
@@ -172,6 +192,12 @@ struct moor_item *moor_items_find(const struct moor_items *s, const char *name)
             return s->list[n];
     }
     return NULL;
+}
+
+bool moor_item_same_handler(const struct moor_item *a, const struct moor_item *b)
+{
+    return moor_strcasecmp(a->publisher, b->publisher) == 0 &&
+           moor_strcasecmp(a->type, b->type) == 0;
 }
 
 moor_code moor_items_add(struct moor_items *s, struct moor_item *item, struct moor_error *err)
@@ -212,6 +238,8 @@ static moor_code from_row(const struct row *r, struct moor_items *out, struct mo
         { &i->error_code, r->error_code },
         { &i->message, r->message },
         { &i->status, r->status },
+        { &i->held_version, r->held_version },
+        { &i->held_reason, r->held_reason },
     };
     for (size_t n = 0; n < MOOR_COUNTOF(texts) && c == MOOR_OK; n++)
         c = moor_item_set(texts[n].field, texts[n].value, err);
@@ -228,6 +256,14 @@ static moor_code from_row(const struct row *r, struct moor_items *out, struct mo
     i->outcome = (moor_item_outcome)r->outcome;
     i->code = r->code;
     i->waiting_since_ms = r->waiting_since;
+    i->multi = r->multi;
+    i->disable_exit = r->disable_exit;
+    i->uninstall_exit = r->uninstall_exit;
+    i->automatic = r->automatic;
+    i->going_back = r->going_back;
+    i->redo = r->redo;
+    i->held_until_ms = r->held_until;
+    i->held_count = r->held_count;
     c = moor_items_add(out, i, err);
     if (c == MOOR_OK)
         i = NULL;
@@ -259,6 +295,16 @@ static struct row to_row(const struct moor_item *i)
         .code = i->code,
         .waiting_since = i->waiting_since_ms,
         .service_seq = i->service_seq,
+        .multi = i->multi,
+        .disable_exit = i->disable_exit,
+        .uninstall_exit = i->uninstall_exit,
+        .automatic = i->automatic,
+        .going_back = i->going_back,
+        .redo = i->redo,
+        .held_version = i->held_version,
+        .held_reason = i->held_reason,
+        .held_until = i->held_until_ms,
+        .held_count = i->held_count,
     };
 }
 

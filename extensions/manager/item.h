@@ -22,6 +22,10 @@
 #define MOOR_ITEMS_FILE       "manager/state.json" /* below GUESTCONFIG */
 #define MOOR_ITEMS_MAX        128
 #define MOOR_ITEM_MESSAGE_MAX 4096
+#define MOOR_EXIT_NOT_RUN     INT32_MIN /* of an exit code: that command was not given */
+#define MOOR_EXIT_TIMED_OUT   1011      /* of an exit code: the command was ended at its deadline */
+
+struct moor_work;
 
 typedef enum moor_item_phase {
     MOOR_PHASE_ABSENT,    /* nothing on the disk */
@@ -48,14 +52,25 @@ typedef enum moor_item_outcome {
 struct moor_item {
     char *name, *publisher, *type;
     char *version;     /* of the folder this item works with; "" when ABSENT */
-    char *old_version; /* during an update, else "" */
+    char *old_version; /* during an update, else ""; after an automatic one until it has proved good
+                        */
     moor_item_phase phase;
-    char *goal;            /* digest of what is asked: state, version, settings */
+    bool multi; /* one of several instances of its handler, which is called by the item's name */
+    char *goal; /* digest of what is asked: state, version, settings */
     char *settings_digest; /* digest of the settings alone */
     uint32_t seq;          /* the handler's sequence number: never goes back */
     int64_t settings_seq;  /* sequence number whose settings file is written; -1 = none */
     int64_t enabled_seq;   /* sequence number that enable last succeeded for; -1 = none */
     uint64_t service_seq;  /* settingsSeqNo of the service, for reports */
+    /* Exit codes of the old version's commands, for the new version's. */
+    int64_t disable_exit, uninstall_exit;
+    /* An update nobody on this machine or in ARM asked for by name: it is taken back when it fails.
+     * held_version failed so and is not tried before held_until_ms, after two failures never. */
+    bool automatic, going_back;
+    bool redo; /* the update that failed begins again from its start */
+    char *held_version, *held_reason;
+    int64_t held_until_ms;
+    uint32_t held_count;
     /* A handler command under way; pid 0 = none. */
     struct plat_process_id running;
     moor_handler_verb running_verb;
@@ -68,12 +83,14 @@ struct moor_item {
     char *status;             /* element 0 of the status file, cleaned; "" = none */
     int64_t waiting_since_ms; /* for a final status; 0 = not waiting */
     /* Of this manager process only, not kept: */
-    bool enabled_here;      /* enable has run since the manager started */
-    bool listed;            /* the service's document names it */
-    unsigned killed;        /* times in a row its command was ended by somebody's signal */
+    bool enabled_here;       /* enable has run since the manager started */
+    bool listed;             /* the service's document names it */
+    unsigned killed;         /* times in a row its command was ended by somebody's signal */
+    unsigned fetch_failures; /* in a row */
     uint64_t half_since_ms; /* monotonic: since when its status file cannot be parsed; 0 = it can */
     uint64_t not_before_ms; /* monotonic: its next step is not due earlier */
     int32_t status_watch;   /* of its status folder; 0 = none */
+    struct moor_work *work; /* the step under way; NULL = none */
 };
 void moor_item_free(struct moor_item *i);
 MOOR_DEFINE_AUTOPTR(moor_item)
@@ -96,6 +113,7 @@ struct moor_items {
 void moor_items_drop(struct moor_items *s);
 MOOR_DEFINE_AUTO(moor_items)
 struct moor_item *moor_items_find(const struct moor_items *s, const char *name);
+bool moor_item_same_handler(const struct moor_item *a, const struct moor_item *b);
 /* Moves item in; NOMEM at the limit. */
 MOOR_NODISCARD moor_code moor_items_add(struct moor_items *s, struct moor_item *item,
                                         struct moor_error *err);

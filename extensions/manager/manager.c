@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "contract/names.h"
 #include "manager/folder.h"
 #include "manager/internal.h"
 #include "manager/package.h"
-#include "manager/policy.h"
 #include "manager/rules.h"
 #include "platform/clock.h"
 #include "platform/dirs.h"
@@ -16,6 +15,7 @@
 
 #define TICK_MS           300000
 #define SAVE_AGAIN_MS     30000
+#define POOL_THREADS      (MOOR_FETCHES_MAX + 1) /* one folder may be removed beside */
 #define DESIRED_ARENA_MAX ((size_t)24 * 1024 * 1024)
 #define DESIRED_TEXT_MAX  ((size_t)4 * 1024 * 1024)
 
@@ -44,26 +44,44 @@ void moor_manager_wait(struct moor_manager *m, struct moor_item *i, uint64_t del
     moor_manager_later(m, delay_ms);
 }
 
-struct moor_item *moor_manager_busy_item(struct moor_manager *m)
+static bool multi_handler(const struct moor_manager *m, const struct moor_item *i)
 {
-    return moor_items_find(&m->items, m->busy_name);
+    for (size_t n = 0; n < m->items.count; n++) {
+        if (m->items.list[n]->multi && moor_item_same_handler(m->items.list[n], i))
+            return true;
+    }
+    return false;
 }
 
-void moor_manager_step_done(struct moor_manager *m)
-{
-    m->busy = false;
-    if (!m->closing && moor_manager_save(m))
-        moor_manager_kick(m);
-}
-
-const struct moor_desired_extension *moor_manager_goal(const struct moor_manager *m,
-                                                       const char *name)
+/* Instances of one handler share its folder, so they share the highest version any of them wants.
+ */
+static void take_highest(const struct moor_manager *m, struct moor_desired_extension *g)
 {
     for (size_t n = 0; n < m->desired.extension_count; n++) {
-        if (moor_strcasecmp(m->desired.extensions[n].name, name) == 0)
-            return &m->desired.extensions[n];
+        const struct moor_desired_extension *e = &m->desired.extensions[n];
+        if (e->bad || e->state != MOOR_DESIRED_ENABLED ||
+            moor_strcasecmp(e->publisher, g->publisher) != 0 ||
+            moor_strcasecmp(e->type, g->type) != 0 ||
+            moor_version_cmp(moor_span_str(e->version), moor_span_str(g->version)) <= 0)
+            continue;
+        g->version = e->version;
+        g->package = e->package;
     }
-    return NULL;
+}
+
+bool moor_manager_goal(const struct moor_manager *m, const struct moor_item *i,
+                       struct moor_desired_extension *out)
+{
+    for (size_t n = 0; n < m->desired.extension_count; n++) {
+        const struct moor_desired_extension *e = &m->desired.extensions[n];
+        if (moor_strcasecmp(e->name, i->name) != 0)
+            continue;
+        *out = *e;
+        if (!e->bad && e->state == MOOR_DESIRED_ENABLED && multi_handler(m, i))
+            take_highest(m, out);
+        return true;
+    }
+    return false;
 }
 
 void moor_manager_fail_item(struct moor_item *i, const char *error_code, int64_t code,
@@ -72,54 +90,6 @@ void moor_manager_fail_item(struct moor_item *i, const char *error_code, int64_t
     moor_item_settle(i, MOOR_OUTCOME_FAILED, error_code, code, message);
     moor_log(MOOR_LOG_ERROR, "extension.failed", "name", i->name, "publisher", i->publisher, "type",
              i->type, "version", i->version, "error_code", error_code, "error", message, NULL);
-}
-
-/* Reasons against an extension that no step can mend; NULL = none. */
-static const char *why_not(const struct moor_manager *m, const struct moor_item *i,
-                           const struct moor_desired_extension *goal, const char **code)
-{
-    *code = "ItemInvalid";
-    if (goal->bad)
-        return goal->bad;
-    if (moor_strcasecmp(i->publisher, goal->publisher) != 0 ||
-        moor_strcasecmp(i->type, goal->type) != 0)
-        return "publisher and type of an extension cannot change: delete it first";
-    for (size_t n = 0; n < m->items.count; n++) {
-        const struct moor_item *other = m->items.list[n];
-        if (other != i && other->phase != MOOR_PHASE_UNINSTALLED &&
-            other->phase != MOOR_PHASE_ABSENT && i->phase == MOOR_PHASE_ABSENT &&
-            moor_strcasecmp(other->publisher, i->publisher) == 0 &&
-            moor_strcasecmp(other->type, i->type) == 0)
-            return "another extension of this publisher and type is on this machine";
-    }
-    if (goal->state == MOOR_DESIRED_UNINSTALL)
-        return NULL;
-    if (goal->instances && strcmp(goal->instances, "[]") != 0)
-        return "several instances of one handler are not available";
-    *code = "SettingsUndecryptable";
-    if (goal->protected_settings &&
-        !moor_settings_key_has(plat_dir_path(PLAT_DIR_HANDLERS),
-                               goal->protected_thumbprint ? goal->protected_thumbprint : ""))
-        return "the protected settings are encrypted to a key this machine does not have: put the "
-               "extension again";
-    *code = "HandlerCommandFailed";
-    if (plat_noexec(plat_dir_path(PLAT_DIR_HANDLERS)))
-        return "the handlers' folder is on a file system with the noexec flag";
-    return NULL;
-}
-
-static void deny(struct moor_manager *m, const struct moor_desired_extension *goal,
-                 const struct moor_policy_denial *why)
-{
-    if (m->denial_count == MOOR_DENIALS_MAX)
-        return;
-    struct moor_denial *d = &m->denials[m->denial_count++];
-    *d = (struct moor_denial){ .service_seq = goal->settings_seq_no, .rule = why->rule };
-    (void)snprintf(d->name, sizeof(d->name), "%s", goal->name);
-    (void)snprintf(d->publisher, sizeof(d->publisher), "%s", goal->publisher);
-    (void)snprintf(d->type, sizeof(d->type), "%s", goal->type);
-    (void)snprintf(d->message, sizeof(d->message), "%s/%s is refused by this machine: %s (%s)",
-                   goal->publisher, goal->type, why->why, why->rule);
 }
 
 /* Local policy cannot be read: nothing is allowed. */
@@ -131,107 +101,13 @@ static void load_policy(struct moor_manager *m, struct moor_settings *out, struc
         moor_log_error(MOOR_LOG_ERROR, "policy.unreadable", &err, NULL);
 }
 
-static bool allowed(const struct moor_manager *m, const struct moor_settings *settings,
-                    const struct moor_desired_extension *goal, struct moor_policy_denial *out)
-{
-    if (moor_policy_allows(settings, goal, out))
-        return true;
-    if (m->policy_unreadable)
-        *out =
-            (struct moor_policy_denial){ "localconfig.json", "its local settings cannot be read" };
-    return false;
-}
-
-/* false: the item waits or has failed, and nothing is to be done for it. */
-static bool may_go_on(struct moor_manager *m, struct moor_item *i,
-                      const struct moor_desired_extension *goal,
-                      const struct moor_settings *settings)
-{
-    struct moor_policy_denial denial;
-    const char *code, *name = "";
-    const char *reason = why_not(m, i, goal, &code);
-    if (reason) {
-        moor_manager_fail_item(i, code, 0, reason);
-        return false;
-    }
-    if (!allowed(m, settings, goal, &denial)) {
-        /* What is here already stays as it is, and is no failure. */
-        if (i->outcome == MOOR_OUTCOME_GOING_ON) {
-            deny(m, goal, &denial);
-            moor_manager_fail_item(i, "PolicyDenied", 0,
-                                   m->denial_count ? m->denials[m->denial_count - 1].message
-                                                   : denial.why);
-        }
-        return false;
-    }
-    moor_item_outcome stands = moor_plan_dependencies(&m->items, goal, &name);
-    if (goal->state == MOOR_DESIRED_UNINSTALL || stands == MOOR_OUTCOME_SUCCEEDED)
-        return true;
-    if (stands == MOOR_OUTCOME_FAILED) {
-        MOOR_AUTO(moor_buf) text = MOOR_BUF(512);
-        moor_buf_fmt(&text, "it depends on %s, which failed", name);
-        moor_manager_fail_item(i, "DependencyFailed", 0, moor_buf_cstr(&text));
-    }
-    return false;
-}
-
-static void plan_item(struct moor_item *i, const struct moor_desired_extension *goal,
-                      struct moor_step *step)
-{
-    MOOR_AUTO(moor_arena) arena = MOOR_ARENA(256 * 1024);
-    struct moor_manifest manifest;
-    struct moor_plan_facts facts = { .update_installs = true, .fresh = !i->enabled_here };
-    if (i->phase == MOOR_PHASE_UPDATE_DONE &&
-        moor_folder_manifest(i, false, &manifest, &arena, NULL) == MOOR_OK)
-        facts.update_installs = manifest.update_with_install;
-    moor_plan(i, goal, &facts, step);
-}
-
-/* Does one thing for one extension; true when there may be more to do at once. */
-static bool act_once(struct moor_manager *m, const struct moor_settings *settings)
-{
-    for (size_t n = 0; n < m->desired.extension_count && !m->busy; n++) {
-        const struct moor_desired_extension *goal = &m->desired.extensions[n];
-        struct moor_item *i = moor_items_find(&m->items, goal->name);
-        struct moor_step step;
-        if (!i)
-            continue;
-        plan_item(i, goal, &step);
-        uint64_t now = plat_mono_ms();
-        if (step.action != MOOR_ACT_NOTHING && i->not_before_ms > now)
-            moor_manager_later(m, i->not_before_ms - now); /* the timer was for somebody else */
-        if (step.action == MOOR_ACT_NOTHING || i->not_before_ms > now)
-            continue;
-        if (may_go_on(m, i, goal, settings) && moor_apply(m, i, goal, &step))
-            return true;
-        if (i->outcome == MOOR_OUTCOME_FAILED)
-            return true; /* others may depend on it */
-    }
-    return false;
-}
-
 static void settle_all(struct moor_manager *m)
 {
     for (size_t n = 0; n < m->items.count; n++) {
         struct moor_item *i = m->items.list[n];
-        moor_settle(m, i, moor_manager_goal(m, i->name));
-    }
-}
-
-/* A denial that local policy no longer makes is taken back. */
-static void forget_denials(struct moor_manager *m, const struct moor_settings *settings)
-{
-    struct moor_policy_denial why;
-    m->denial_count = 0;
-    for (size_t n = 0; n < m->items.count; n++) {
-        struct moor_item *i = m->items.list[n];
-        const struct moor_desired_extension *goal = moor_manager_goal(m, i->name);
-        if (strcmp(i->error_code, "PolicyDenied") != 0 || !goal || goal->bad)
-            continue;
-        if (allowed(m, settings, goal, &why))
-            moor_item_settle(i, MOOR_OUTCOME_GOING_ON, "", 0, "");
-        else
-            deny(m, goal, &why);
+        struct moor_desired_extension goal;
+        bool named = moor_manager_goal(m, i, &goal);
+        moor_settle(m, i, named ? &goal : NULL);
     }
 }
 
@@ -248,7 +124,7 @@ static void watch_statuses(struct moor_manager *m)
         struct moor_item *i = m->items.list[n];
         MOOR_AUTOSTR folder = NULL;
         MOOR_AUTO(moor_buf) path = MOOR_BUF(4096);
-        if (i->phase != MOOR_PHASE_ENABLED || i->status_watch)
+        if (i->phase != MOOR_PHASE_ENABLED || i->status_watch || i->work)
             continue;
         if (moor_folder_path(i, false, &folder, NULL) != MOOR_OK)
             continue;
@@ -259,12 +135,26 @@ static void watch_statuses(struct moor_manager *m)
     }
 }
 
+/* A version that was held back after it failed gets its second chance. */
+static void let_go(struct moor_manager *m)
+{
+    int64_t now = plat_utc_ms();
+    for (size_t n = 0; n < m->items.count; n++) {
+        struct moor_item *i = m->items.list[n];
+        if (!*i->held_version || i->held_count > 1 || i->going_back || now < i->held_until_ms)
+            continue;
+        i->held_version[0] = 0;
+        i->automatic = true;
+        moor_item_settle(i, MOOR_OUTCOME_GOING_ON, "", 0, "");
+    }
+}
+
 /* Gone, and the service no longer names it. */
 static void forget_items(struct moor_manager *m)
 {
     for (size_t n = m->items.count; n-- > 0;) {
         struct moor_item *i = m->items.list[n];
-        if (i->phase == MOOR_PHASE_UNINSTALLED && !moor_manager_goal(m, i->name))
+        if (i->phase == MOOR_PHASE_UNINSTALLED && !i->work && !i->listed)
             moor_items_remove(&m->items, i);
     }
 }
@@ -282,21 +172,19 @@ void moor_manager_kick(struct moor_manager *m)
     MOOR_AUTO(moor_arena) arena = MOOR_ARENA(256 * 1024);
     struct moor_settings settings;
     load_policy(m, &settings, &arena);
-    forget_denials(m, &settings);
+    moor_choose_forget_denials(m, &settings);
     moor_apply_adopt(m);
+    let_go(m);
     settle_all(m);
-    while (!m->busy && act_once(m, &settings)) {
+    while (moor_choose(m, &settings)) {
         if (!moor_manager_save(m))
             return;
     }
-    if (!m->busy) {
-        watch_statuses(m); /* before they are read: nothing is missed between */
-        settle_all(m);
-        forget_items(m);
-        if (!moor_manager_save(m))
-            return;
-    }
-    report_changes(m);
+    watch_statuses(m); /* before they are read: nothing is missed between */
+    settle_all(m);
+    forget_items(m);
+    if (moor_manager_save(m))
+        report_changes(m);
 }
 
 /* Whether a report can speak of it. */
@@ -449,7 +337,8 @@ static moor_code load_memory(struct moor_manager *m, struct moor_error *err)
 
 static moor_code make_events(struct moor_manager *m, struct moor_error *err)
 {
-    moor_code c = moor_pool_new(m->loop, NULL, &m->pool, err);
+    const struct moor_pool_opts pool = { .threads = POOL_THREADS };
+    moor_code c = moor_pool_new(m->loop, &pool, &m->pool, err);
     if (c == MOOR_OK)
         c = moor_timer_new(m->loop, on_again, m, &m->again, err);
     if (c == MOOR_OK)
@@ -484,15 +373,20 @@ moor_code moor_manager_new(struct moor_loop *l, const struct moor_manager_opts *
     return MOOR_OK;
 }
 
+/* What the pool has is given back by its end. */
+static void stop_work(struct moor_work *w)
+{
+    if (w && (w->step.action == MOOR_ACT_FETCH || w->step.action == MOOR_ACT_RUN))
+        moor_work_stop(w);
+}
+
 void moor_manager_free(struct moor_manager *m)
 {
     if (!m)
         return;
     m->closing = true;
-    moor_fetch_op_free(m->fetch);
-    m->fetch = NULL;
-    moor_command_free(m->command);
-    m->command = NULL;
+    for (size_t n = 0; n < m->items.count; n++)
+        stop_work(m->items.list[n]->work);
     moor_link_free(m->link);
     m->link = NULL;
     moor_timer_free(m->again);

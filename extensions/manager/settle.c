@@ -6,12 +6,13 @@
 #include "manager/internal.h"
 #include "platform/clock.h"
 
-#define FINAL_STATUS_MS   ((int64_t)90 * 60 * 1000)
-#define STALE_MS          ((int64_t)10 * 60 * 1000)
-#define HALF_READ_MS      10000 /* a file that is being written gets whole within this time */
-#define HALF_READ_LOOK_MS 2000
-#define OTHER_ANSWER_MS   ((int64_t)60 * 1000)
-#define STATUS_ARENA_MAX  (5 * (size_t)MOOR_STATUS_MAX)
+#define FINAL_STATUS_MS     ((int64_t)90 * 60 * 1000)
+#define STALE_MS            ((int64_t)10 * 60 * 1000)
+#define HALF_READ_MS        10000 /* a file that is being written gets whole within this time */
+#define HALF_READ_LOOK_MS   2000
+#define OTHER_ANSWER_MS     ((int64_t)60 * 1000)
+#define HEARTBEAT_ARENA_MAX (512 * 1024)
+#define STATUS_ARENA_MAX    (5 * (size_t)MOOR_STATUS_MAX)
 
 static bool update(struct moor_item *i, moor_item_outcome outcome, const char *error_code,
                    int64_t code, const char *message, const char *status)
@@ -27,15 +28,28 @@ static bool update(struct moor_item *i, moor_item_outcome outcome, const char *e
     return true;
 }
 
+/* A final failure, unless it is an automatic update's, which is taken back. */
+static bool fail(struct moor_manager *m, struct moor_item *i, const char *error_code, int64_t code,
+                 const char *message, const char *status)
+{
+    struct moor_desired_extension goal;
+    if (moor_manager_goal(m, i, &goal) && moor_plan_go_back(i, &goal, plat_utc_ms(), message)) {
+        moor_manager_later(m, 0);
+        return update(i, MOOR_OUTCOME_GOING_ON, "", 0, message, status);
+    }
+    return update(i, MOOR_OUTCOME_FAILED, error_code, code, message, status);
+}
+
 /* No final word yet: how long is that acceptable? */
-static bool still_waiting(struct moor_item *i, const char *message, const char *status)
+static bool still_waiting(struct moor_manager *m, struct moor_item *i, const char *message,
+                          const char *status)
 {
     int64_t now = plat_utc_ms();
     if (i->waiting_since_ms == 0 || i->waiting_since_ms > now)
         i->waiting_since_ms = now;
     if (now - i->waiting_since_ms > FINAL_STATUS_MS)
-        return update(i, MOOR_OUTCOME_FAILED, "HandlerTimeout", 0,
-                      "the handler reported no final status within 90 minutes", status);
+        return fail(m, i, "HandlerTimeout", 0,
+                    "the handler reported no final status within 90 minutes", status);
     int64_t written = moor_folder_status_time_ms(i);
     if (written && now - written > STALE_MS && now - i->waiting_since_ms > STALE_MS)
         i->enabled_here = false; /* perhaps its worker is gone: enable is asked again */
@@ -74,17 +88,47 @@ static bool answers_other(struct moor_manager *m, const struct moor_item *i,
     return false;
 }
 
+/* What a resident handler says of itself, or that it is silent: behind the message, since its work
+ * for the settings is done all the same. */
+static void add_heartbeat(struct moor_buf *b, const struct moor_item *i)
+{
+    MOOR_AUTO(moor_arena) arena = MOOR_ARENA(HEARTBEAT_ARENA_MAX);
+    struct moor_handler_heartbeat beat;
+    struct moor_error err = MOOR_ERROR_INIT;
+    int64_t age_ms = 0;
+    moor_code c = moor_folder_heartbeat(i, &beat, &age_ms, &arena, &err);
+    if (c == MOOR_E_UNSUPPORTED)
+        return;
+    if (c != MOOR_OK)
+        moor_buf_fmt(b, "\nHeartbeat: NotReady: %s", err.msg);
+    else if (age_ms > STALE_MS)
+        moor_buf_str(b, "\nHeartbeat: Unresponsive: none for ten minutes");
+    else if (!beat.ready || *beat.message)
+        moor_buf_fmt(b, "\nHeartbeat: %s: %s", beat.ready ? "Ready" : "NotReady", beat.message);
+}
+
 static bool settle_from(struct moor_manager *m, struct moor_item *i,
                         const struct moor_handler_status *s)
 {
     if (s->state == MOOR_STATUS_NONE || s->state == MOOR_STATUS_TRANSITIONING)
-        return still_waiting(i, s->message, s->json);
+        return still_waiting(m, i, s->message, s->json);
     if (answers_other(m, i, s))
-        return still_waiting(i, s->message, "");
+        return still_waiting(m, i, s->message, "");
     i->waiting_since_ms = 0;
     if (s->state == MOOR_STATUS_ERROR)
-        return update(i, MOOR_OUTCOME_FAILED, "HandlerCommandFailed", s->code, s->message, s->json);
-    return update(i, MOOR_OUTCOME_SUCCEEDED, "", s->code, s->message, s->json);
+        return fail(m, i, "HandlerCommandFailed", s->code, s->message, s->json);
+    MOOR_AUTO(moor_buf) text = MOOR_BUF(2 * MOOR_ITEM_MESSAGE_MAX);
+    moor_buf_str(&text, s->message);
+    add_heartbeat(&text, i);
+    if (!*i->held_version)
+        return update(i, MOOR_OUTCOME_SUCCEEDED, "", s->code, moor_buf_cstr(&text), s->json);
+    /* The last good version works; the one that was taken back is told of. */
+    moor_buf_reset(&text);
+    moor_buf_fmt(&text, "the automatic upgrade to version %s failed and was taken back: %s",
+                 i->held_version, i->held_reason);
+    bool final = i->held_count > 1;
+    return update(i, final ? MOOR_OUTCOME_FAILED : MOOR_OUTCOME_SUCCEEDED,
+                  final ? "HandlerCommandFailed" : "", s->code, moor_buf_cstr(&text), s->json);
 }
 
 /* A status file speaks for the goal when this version was enabled for it with success. Failures
@@ -94,7 +138,8 @@ static bool may_change(const struct moor_item *i, const struct moor_desired_exte
     static const char handlers_own[] = "Handler";
     if (i->phase != MOOR_PHASE_ENABLED || i->enabled_seq != (int64_t)i->seq || i->running.pid)
         return false;
-    if (goal && (goal->state == MOOR_DESIRED_UNINSTALL || strcmp(goal->version, i->version) != 0))
+    if (goal && (goal->state == MOOR_DESIRED_UNINSTALL ||
+                 strcmp(moor_plan_version(i, goal), i->version) != 0))
         return false;
     return i->outcome != MOOR_OUTCOME_FAILED ||
            strncmp(i->error_code, handlers_own, sizeof(handlers_own) - 1) == 0;
@@ -123,8 +168,8 @@ bool moor_settle(struct moor_manager *m, struct moor_item *i,
     if (c == MOOR_OK)
         return settle_from(m, i, &s);
     if (c == MOOR_E_NOTFOUND && has_settings(goal))
-        return still_waiting(i, "the handler has not reported yet", "");
+        return still_waiting(m, i, "the handler has not reported yet", "");
     if (c == MOOR_E_NOTFOUND)
         return update(i, MOOR_OUTCOME_SUCCEEDED, "", 0, "Plugin enabled", "");
-    return still_waiting(i, err.msg, "");
+    return still_waiting(m, i, err.msg, "");
 }

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "hardware.h"
 #include "hostfile.h"
+#include "platform/dirs.h"
 #include "proc.h"
 
 /* NAME="value" as os-release(5) has it: a quoted value may escape with a backslash. */
@@ -228,4 +229,11 @@ void plat_host_boot_id(char out[40])
         if (*p != '-')
             out[n++] = *p;
     out[n] = '\0';
+}
+
+bool plat_host_reboot_pending(void)
+{
+    char path[4200];
+    (void)snprintf(path, sizeof(path), "%s/run/reboot-required", plat_dirs_root());
+    return access(path, F_OK) == 0;
 }

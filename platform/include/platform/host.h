@@ -50,4 +50,7 @@ void plat_host_read(struct plat_host *out);
  * boot id. */
 void plat_host_boot_id(char out[40]);
 
+/* The system's packages have asked for a restart that has not come yet. */
+bool plat_host_reboot_pending(void);
+
 #endif

@@ -75,13 +75,45 @@ static const struct {
     { MOOR_PHASE_UPDATE_COPIED, SAME, RUN(UPDATE), 0, 0, MOOR_PHASE_UPDATE_DONE },
     { MOOR_PHASE_UPDATE_COPIED, OTHER, REVERT, MOOR_PHASE_INSTALLED },
     { MOOR_PHASE_UPDATE_COPIED, GONE, RUN(UNINSTALL), 1, 1, MOOR_PHASE_UNPACKED },
-    { MOOR_PHASE_UPDATE_DONE, SAME, RUN(UNINSTALL), 1, 1, MOOR_PHASE_UNPACKED },
-    { MOOR_PHASE_UPDATE_DONE, OTHER, RUN(UNINSTALL), 1, 1, MOOR_PHASE_UNPACKED },
+    { MOOR_PHASE_UPDATE_DONE, SAME, RUN(UNINSTALL), 1, 0, MOOR_PHASE_UNPACKED },
+    { MOOR_PHASE_UPDATE_DONE, OTHER, RUN(UNINSTALL), 1, 0, MOOR_PHASE_UNPACKED },
     { MOOR_PHASE_UPDATE_DONE, GONE, RUN(UNINSTALL), 1, 1, MOOR_PHASE_INSTALLED },
     { MOOR_PHASE_UNINSTALLED, SAME, ADVANCE, MOOR_PHASE_ABSENT },
     { MOOR_PHASE_UNINSTALLED, OTHER, ADVANCE, MOOR_PHASE_ABSENT },
     { MOOR_PHASE_UNINSTALLED, GONE, NONE, MOOR_PHASE_UNINSTALLED },
 };
+
+static void set(char **field, const char *value)
+{
+    moor_code c = moor_item_set(field, value, NULL);
+    MOOR_ASSERT(c == MOOR_OK);
+}
+
+/* What carrying the step out would make of the item. */
+static void pretend(struct moor_item *i, const struct moor_desired_extension *goal,
+                    const struct moor_step *step)
+{
+    bool installed = i->phase == MOOR_PHASE_INSTALLED || i->phase == MOOR_PHASE_ENABLED;
+    if (step->action == MOOR_ACT_SETTINGS)
+        i->settings_seq = i->seq;
+    if (step->action == MOOR_ACT_RUN && step->verb == MOOR_VERB_ENABLE)
+        i->enabled_seq = i->seq;
+    if (step->action == MOOR_ACT_FETCH && installed)
+        set(&i->old_version, i->version);
+    if (step->action == MOOR_ACT_FETCH)
+        set(&i->version, goal->version);
+    if (step->action == MOOR_ACT_REVERT) {
+        set(&i->version, i->old_version);
+        i->redo = i->going_back = i->automatic = false;
+    }
+    if (step->action == MOOR_ACT_REVERT || step->action == MOOR_ACT_FETCH)
+        i->settings_seq = i->enabled_seq = -1;
+    bool old_goes = step->old && (step->action == MOOR_ACT_REMOVE ||
+                                  (step->verb == MOOR_VERB_UNINSTALL && !i->automatic));
+    if (step->action == MOOR_ACT_REVERT || old_goes)
+        i->old_version[0] = 0;
+    i->phase = step->next;
+}
 
 static void every_phase_has_a_step_for_every_goal(void)
 {
@@ -149,6 +181,155 @@ static void an_enabled_handler_is_enabled_for_new_numbers_and_by_a_new_manager(v
     CHECK_INT(step.verb, MOOR_VERB_ENABLE);
 }
 
+static void towards_a_lower_version_the_old_handler_updates(void)
+{
+    static const struct {
+        const char *from;
+        bool old;
+    } rows[] = { { "0.9", false }, { "1.1", true }, { "0.10", false }, { "10.0", true } };
+    for (size_t n = 0; n < MOOR_COUNTOF(rows); n++) {
+        MOOR_AUTOPTR(moor_item) i = make_item(MOOR_PHASE_UPDATE_COPIED);
+        struct moor_desired_extension goal = make_goal(SAME);
+        struct moor_step step;
+        CHECK_INT(moor_item_set(&i->old_version, rows[n].from, NULL), MOOR_OK);
+        moor_plan(i, &goal, &usual, &step);
+        CHECK_INT(step.verb, MOOR_VERB_UPDATE);
+        CHECK_INT(step.old, rows[n].old);
+    }
+}
+
+static void failures_of_the_old_version_stop_an_update_unless_the_new_one_says_otherwise(void)
+{
+    static const moor_item_phase phases[] = { MOOR_PHASE_UPDATE_UNPACKED, MOOR_PHASE_UPDATE_DONE };
+    for (size_t n = 0; n < 2 * MOOR_COUNTOF(phases); n++) {
+        const struct moor_plan_facts facts = { .update_installs = true, .continues = n % 2 };
+        MOOR_AUTOPTR(moor_item) i = make_item(phases[n / 2]);
+        struct moor_desired_extension goal = make_goal(SAME);
+        struct moor_step step;
+        moor_plan(i, &goal, &facts, &step);
+        CHECK(step.old);
+        CHECK_INT(step.may_fail, n % 2);
+    }
+}
+
+static void an_update_that_failed_is_done_again_from_its_start(void)
+{
+    for (int p = MOOR_PHASE_UPDATE_UNPACKED; p <= MOOR_PHASE_UPDATE_DONE; p++) {
+        MOOR_AUTOPTR(moor_item) i = make_item((moor_item_phase)p);
+        struct moor_desired_extension goal = make_goal(SAME);
+        struct moor_step step;
+        bool changed = false;
+        CHECK_INT(moor_plan_take_goal(i, &goal, &changed, NULL), MOOR_OK);
+        moor_item_settle(i, MOOR_OUTCOME_FAILED, "HandlerCommandFailed", 1, "no");
+        goal.force_update_tag = "again";
+        CHECK_INT(moor_plan_take_goal(i, &goal, &changed, NULL), MOOR_OK);
+        moor_plan(i, &goal, &usual, &step);
+        CHECK_INT(step.action, MOOR_ACT_REVERT);
+        CHECK_INT(step.next,
+                  p == MOOR_PHASE_UPDATE_UNPACKED ? MOOR_PHASE_ENABLED : MOOR_PHASE_INSTALLED);
+    }
+}
+
+/* The version changed and nothing was PUT: the service upgrades by itself. */
+static void an_automatic_update_that_fails_is_taken_back_twice_and_held(void)
+{
+    MOOR_AUTOPTR(moor_item) i = make_item(MOOR_PHASE_ENABLED);
+    struct moor_desired_extension goal = make_goal(SAME);
+    bool changed = false;
+    goal.enable_automatic_upgrade = true;
+    CHECK_INT(moor_plan_take_goal(i, &goal, &changed, NULL), MOOR_OK);
+    CHECK(!i->automatic);
+    goal.version = "2.0";
+    CHECK_INT(moor_plan_take_goal(i, &goal, &changed, NULL), MOOR_OK);
+    CHECK(i->automatic);
+    for (uint32_t round = 1; round <= 2; round++) {
+        struct moor_step step;
+        set(&i->old_version, "1.0");
+        set(&i->version, "2.0");
+        i->phase = MOOR_PHASE_ENABLED; /* enable ran, and its status says error */
+        i->automatic = true;
+        CHECK(moor_plan_go_back(i, &goal, 1000, "no good"));
+        CHECK_INT(i->held_count, round);
+        CHECK_STR(i->held_version, "2.0");
+        int steps = 0;
+        for (moor_plan(i, &goal, &usual, &step); step.action != MOOR_ACT_NOTHING && steps < 20;
+             moor_plan(i, &goal, &usual, &step), steps++)
+            pretend(i, &goal, &step);
+        CHECK_STR(i->version, "1.0");
+        CHECK_INT(i->phase, MOOR_PHASE_ENABLED);
+        CHECK(!moor_plan_go_back(i, &goal, 1000, "no good")); /* not an update's failure any more */
+        i->held_version[0] = 0;
+    }
+}
+
+static struct moor_item *add_instance(struct moor_items *all, const char *name,
+                                      moor_item_phase phase, const char *version)
+{
+    struct moor_item *i = NULL;
+    moor_code c = moor_item_new(name, "P", "T", &i, NULL);
+    if (c == MOOR_OK)
+        c = moor_item_set(&i->version, version, NULL);
+    if (c == MOOR_OK)
+        c = moor_items_add(all, i, NULL);
+    MOOR_ASSERT(c == MOOR_OK);
+    i->phase = phase;
+    i->multi = phase != MOOR_PHASE_ABSENT;
+    i->settings_seq = i->enabled_seq = 0;
+    return i;
+}
+
+static struct moor_step step_of(const struct moor_items *all, const struct moor_item *i, wish w)
+{
+    struct moor_plan_facts facts = usual;
+    struct moor_desired_extension goal = make_goal(w);
+    struct moor_step step;
+    moor_plan_look_around(all, i, goal.version, &facts);
+    moor_plan(i, &goal, &facts, &step);
+    return step;
+}
+
+static void instances_share_one_handler(void)
+{
+    MOOR_AUTO(moor_items) all = { .count = 0 };
+    struct moor_item *a = add_instance(&all, "a", MOOR_PHASE_UNPACKED, "1.0");
+    struct moor_item *b = add_instance(&all, "b", MOOR_PHASE_ABSENT, "");
+    CHECK_INT(step_of(&all, b, SAME).action, MOOR_ACT_NOTHING); /* a installs it for both */
+    a->phase = MOOR_PHASE_INSTALLED;
+    CHECK_INT(step_of(&all, b, SAME).action, MOOR_ACT_JOIN);
+    b->phase = MOOR_PHASE_ENABLED;
+    b->multi = true;
+    set(&b->version, "1.0");
+    a->phase = MOOR_PHASE_ENABLED;
+    /* The first to go leaves, the last takes the handler with it. */
+    a->phase = MOOR_PHASE_INSTALLED;
+    CHECK_INT(step_of(&all, a, GONE).action, MOOR_ACT_LEAVE);
+    a->phase = MOOR_PHASE_UNINSTALLED;
+    b->phase = MOOR_PHASE_INSTALLED;
+    CHECK_INT(step_of(&all, b, GONE).verb, MOOR_VERB_UNINSTALL);
+}
+
+static void every_enabled_instance_is_disabled_before_the_handler_is_updated(void)
+{
+    MOOR_AUTO(moor_items) all = { .count = 0 };
+    struct moor_item *a = add_instance(&all, "a", MOOR_PHASE_UPDATE_DISABLED, "2.0");
+    struct moor_item *b = add_instance(&all, "b", MOOR_PHASE_ENABLED, "1.0");
+    struct moor_item *c = add_instance(&all, "c", MOOR_PHASE_INSTALLED, "1.0");
+    set(&a->old_version, "1.0");
+    moor_item_settle(b, MOOR_OUTCOME_FAILED, "HandlerCommandFailed", 1, "its own failure");
+    CHECK_INT(step_of(&all, a, OTHER).action, MOOR_ACT_NOTHING);
+    struct moor_step step = step_of(&all, b, OTHER);
+    CHECK_INT(step.action, MOOR_ACT_RUN);
+    CHECK_INT(step.verb, MOOR_VERB_DISABLE);
+    b->phase = MOOR_PHASE_INSTALLED;
+    CHECK_INT(step_of(&all, a, OTHER).action, MOOR_ACT_COPY);
+    CHECK_INT(step_of(&all, c, OTHER).action, MOOR_ACT_NOTHING);
+    a->phase = MOOR_PHASE_ENABLED;
+    CHECK_INT(step_of(&all, c, OTHER).action, MOOR_ACT_JOIN);
+    moor_item_settle(a, MOOR_OUTCOME_FAILED, "HandlerCommandFailed", 1, "no update");
+    a->phase = MOOR_PHASE_UPDATE_COPIED;
+    CHECK_INT(step_of(&all, c, OTHER).action, MOOR_ACT_GIVE_UP);
+}
+
 static void an_update_without_install_goes_on_to_enable(void)
 {
     MOOR_AUTOPTR(moor_item) i = make_item(MOOR_PHASE_UPDATE_DONE);
@@ -170,17 +351,7 @@ static void steps_lead_to_the_goal(void)
         int steps = 0;
         for (moor_plan(i, &goal, &usual, &step); step.action != MOOR_ACT_NOTHING && steps < 20;
              moor_plan(i, &goal, &usual, &step), steps++) {
-            if (step.action == MOOR_ACT_SETTINGS)
-                i->settings_seq = i->seq;
-            if (step.action == MOOR_ACT_RUN && step.verb == MOOR_VERB_ENABLE)
-                i->enabled_seq = i->seq;
-            if (step.action == MOOR_ACT_FETCH || step.action == MOOR_ACT_REVERT) {
-                moor_code c = moor_item_set(
-                    &i->version, step.action == MOOR_ACT_FETCH ? goal.version : "0.9", NULL);
-                MOOR_ASSERT(c == MOOR_OK);
-                i->settings_seq = i->enabled_seq = -1;
-            }
-            i->phase = step.next;
+            pretend(i, &goal, &step);
         }
         CHECK(steps < 20);
         CHECK_INT(i->phase, table[n].wish == GONE ? MOOR_PHASE_UNINSTALLED : MOOR_PHASE_ENABLED);
@@ -291,6 +462,12 @@ CHECK_MAIN(CHECK_TEST(every_phase_has_a_step_for_every_goal),
            CHECK_TEST(settings_are_written_before_any_command_of_the_wanted_version),
            CHECK_TEST(an_enabled_handler_is_enabled_for_new_numbers_and_by_a_new_manager),
            CHECK_TEST(an_update_without_install_goes_on_to_enable),
+           CHECK_TEST(towards_a_lower_version_the_old_handler_updates),
+           CHECK_TEST(failures_of_the_old_version_stop_an_update_unless_the_new_one_says_otherwise),
+           CHECK_TEST(an_update_that_failed_is_done_again_from_its_start),
+           CHECK_TEST(an_automatic_update_that_fails_is_taken_back_twice_and_held),
+           CHECK_TEST(instances_share_one_handler),
+           CHECK_TEST(every_enabled_instance_is_disabled_before_the_handler_is_updated),
            CHECK_TEST(steps_lead_to_the_goal),
            CHECK_TEST(the_number_goes_up_when_settings_change_and_never_otherwise),
            CHECK_TEST(parts_of_settings_do_not_run_into_each_other),
