@@ -96,23 +96,42 @@ static const char *folder_name(const struct walk *w)
     return w->path.len > 0 ? moor_buf_cstr(&w->path) : "/";
 }
 
-/* Tells of the folder we are in, or of the nearest above it; whether it was the former. A folder
- * behind a link counts as there: opening its file decides. */
+/* A folder behind a link counts as there: opening its file decides. */
+static bool is_there(const char *path)
+{
+    struct plat_stat st;
+    moor_code c = plat_stat_path(path, &st, NULL);
+    return c == MOOR_E_DENIED || (c == MOOR_OK && st.is_dir);
+}
+
+/* The length of the longest start of path that is there; 0 is the root. */
+static size_t nearest(const struct walk *w)
+{
+    char path[PATH_BYTES_MAX + 1];
+    size_t len = w->path.len;
+    memcpy(path, moor_buf_cstr(&w->path), len + 1);
+    while (len > 0 && !is_there(path)) {
+        while (path[--len] != '/')
+            ;
+        path[len] = '\0';
+    }
+    return len;
+}
+
+/* Tells of the folder we are in, or of the nearest above it; whether it was the former. One that is
+ * made while its parent is told may be made too early for a watch on the parent: so look again. */
 static bool tell_folder(struct walk *w)
 {
     char path[PATH_BYTES_MAX + 1];
-    struct plat_stat st;
-    bool there = true;
-    memcpy(path, moor_buf_cstr(&w->path), w->path.len + 1);
-    while (path[0] != '\0') {
-        moor_code c = plat_stat_path(path, &st, NULL);
-        if (c == MOOR_E_DENIED || (c == MOOR_OK && st.is_dir))
-            break;
-        there = false;
-        *strrchr(path, '/') = '\0';
-    }
-    w->v->on_folder(w->v->ctx, path[0] ? path : "/");
-    return there;
+    size_t told, now = nearest(w);
+    do {
+        told = now;
+        memcpy(path, moor_buf_cstr(&w->path), told);
+        path[told] = '\0';
+        w->v->on_folder(w->v->ctx, told ? path : "/");
+        now = nearest(w);
+    } while (now > told);
+    return told == w->path.len;
 }
 
 static void walk_folder(struct walk *w, struct moor_span rest);
