@@ -136,7 +136,8 @@ static void reply_openid(struct moor_call *c, moor_issuer issuer, const char *fa
     static const char *const methods[] = { "client_secret_post", "private_key_jwt", NULL };
     static const char *const types[] = { "code", NULL };
     static const char *const algs[] = { "RS256", NULL };
-    static const char *const grants[] = { "client_credentials", NULL };
+    static const char *const grants[] = { "client_credentials",
+                                          "urn:ietf:params:oauth:grant-type:device_code", NULL };
     static const char *const subjects[] = { "pairwise", NULL };
     const char *base = c->app->config.base_url;
     MOOR_AUTOPTR(moor_json) o = moor_json_new_object();

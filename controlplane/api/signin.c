@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The token endpoints: form in, token or Entra's error out. */
+/* The token and device code endpoints: form in, token, code or Entra's error out. */
 #include "authz/signin.h"
+#include "authz/device.h"
 
 #include <string.h>
 
@@ -38,10 +39,12 @@ enum {
     FORM_ASSERTION,
     FORM_ASSERTION_TYPE,
     FORM_SCOPE,
-    FORM_RESOURCE
+    FORM_RESOURCE,
+    FORM_DEVICE_CODE
 };
 static const char *const form_names[] = {
-    "grant_type", "client_id", "client_assertion", "client_assertion_type", "scope", "resource",
+    "grant_type", "client_id", "client_assertion", "client_assertion_type",
+    "scope",      "resource",  "device_code",
 };
 
 static void form_drop(struct form *f)
@@ -124,6 +127,7 @@ static void decide(struct moor_call *c, const struct form *f, moor_issuer issuer
         .client_assertion_type = f->fields[FORM_ASSERTION_TYPE],
         .scope = f->fields[FORM_SCOPE],
         .resource = f->fields[FORM_RESOURCE],
+        .device_code = f->fields[FORM_DEVICE_CODE],
         .issuer = issuer,
     };
     struct moor_signin_grant grant = { .token = MOOR_BUF_SECRET(16u << 10) };
@@ -133,7 +137,8 @@ static void decide(struct moor_call *c, const struct form *f, moor_issuer issuer
     if (!code) {
         reply_grant(c, &grant);
     } else if (code == MOOR_E_DENIED && refusal.number) {
-        moor_log(MOOR_LOG_NOTICE, "signin.refused", "reason",
+        const bool waiting = moor_streq(refusal.oauth, "authorization_pending");
+        moor_log(waiting ? MOOR_LOG_DEBUG : MOOR_LOG_NOTICE, "signin.refused", "reason",
                  moor_call_fmt(c, "AADSTS%d", refusal.number), "client",
                  moor_uuid_valid(moor_span_str(req.client_id)) ? req.client_id : "?", NULL);
         reply_refusal(c, &refusal);
@@ -143,7 +148,43 @@ static void decide(struct moor_call *c, const struct form *f, moor_issuer issuer
     moor_buf_drop(&grant.token);
 }
 
-static void sign_in(struct moor_call *c, moor_issuer issuer)
+static void reply_codes(struct moor_call *c, const struct moor_device_codes *codes)
+{
+    const char *page = moor_call_fmt(c, "%s/device", c->app->config.base_url);
+    MOOR_AUTO(moor_buf) b = MOOR_BUF_SECRET(4096);
+    moor_buf_fmt(&b, "{\"device_code\":\"%s\",\"user_code\":\"%s\",",
+                 moor_buf_cstr(&codes->device_code), codes->user_code);
+    moor_buf_fmt(&b, "\"verification_uri\":\"%s\",\"expires_in\":%d,\"interval\":%d,", page,
+                 MOOR_DEVICE_LIFE_S, MOOR_DEVICE_INTERVAL_S);
+    moor_buf_fmt(&b, "\"message\":\"To sign in, open %s and follow it with the code %s.\"}", page,
+                 codes->user_code);
+    moor_http_reply_header(c->ex, "Cache-Control", "no-store");
+    moor_http_reply(c->ex, 200, "application/json; charset=utf-8", moor_buf_view(&b));
+}
+
+static void begin_device(struct moor_call *c, const struct form *f, moor_issuer issuer)
+{
+    struct moor_device_codes codes = { .device_code = MOOR_BUF_SECRET(128) };
+    struct moor_signin_refusal refusal = { 0 };
+    struct moor_error err = MOOR_ERROR_INIT;
+    (void)issuer; /* the one that redeems decides */
+    moor_code code =
+        moor_device_begin(c->app->store, f->fields[FORM_CLIENT_ID], f->fields[FORM_SCOPE],
+                          moor_http_peer(c->ex)->address, c->now_ms, &codes, &refusal, &err);
+    if (!code) {
+        moor_log(MOOR_LOG_NOTICE, "device.asked", "code", codes.user_code, "peer",
+                 moor_http_peer(c->ex)->address, NULL);
+        reply_codes(c, &codes);
+    } else if (code == MOOR_E_DENIED && refusal.number) {
+        reply_refusal(c, &refusal);
+    } else {
+        moor_call_fail(c, &err);
+    }
+    moor_buf_drop(&codes.device_code);
+}
+
+static void with_form(struct moor_call *c, moor_issuer issuer,
+                      void (*fn)(struct moor_call *c, const struct form *f, moor_issuer issuer))
 {
     struct form f = { .client_secret = MOOR_SECRET_INIT };
     struct moor_error err = MOOR_ERROR_INIT;
@@ -152,28 +193,57 @@ static void sign_in(struct moor_call *c, moor_issuer issuer)
                                          "The request body is not a readable form." };
         reply_refusal(c, &r);
     } else {
-        decide(c, &f, issuer);
+        fn(c, &f, issuer);
     }
     form_drop(&f);
 }
 
 static void on_token_adfs(struct moor_call *c)
 {
-    sign_in(c, MOOR_ISSUER_ADFS);
+    with_form(c, MOOR_ISSUER_ADFS, decide);
+}
+
+static void on_device_adfs(struct moor_call *c)
+{
+    with_form(c, MOOR_ISSUER_ADFS, begin_device);
 }
 
 static void on_token_tenant(struct moor_call *c)
 {
     if (moor_signin_is_tenant(c))
-        sign_in(c, MOOR_ISSUER_TENANT);
+        with_form(c, MOOR_ISSUER_TENANT, decide);
+}
+
+static void on_device_tenant(struct moor_call *c)
+{
+    if (moor_signin_is_tenant(c))
+        with_form(c, MOOR_ISSUER_TENANT, begin_device);
+}
+
+/* The decision is taken where the administrator is already trusted: on the host. */
+static void on_device_page(struct moor_call *c)
+{
+    static const char page[] =
+        "Somebody wants to connect a machine with the code you were shown.\n\n"
+        "If that is you, give the code to the administrator of this control plane, who runs on\n"
+        "its host:\n\n"
+        "    mooring-controlplane device approve CODE --as CLIENT-ID\n\n"
+        "Never pass on a code that another person sent you.\n";
+    moor_http_reply(c->ex, 200, "text/plain; charset=utf-8", moor_span(page, sizeof(page) - 1));
 }
 
 static const struct moor_endpoint token_adfs = { MOOR_AUD_PUBLIC, on_token_adfs, NULL };
 static const struct moor_endpoint token_tenant = { MOOR_AUD_PUBLIC, on_token_tenant, NULL };
+static const struct moor_endpoint device_adfs = { MOOR_AUD_PUBLIC, on_device_adfs, NULL };
+static const struct moor_endpoint device_tenant = { MOOR_AUD_PUBLIC, on_device_tenant, NULL };
+static const struct moor_endpoint device_page = { MOOR_AUD_PUBLIC, on_device_page, NULL };
 
 const struct moor_http_route moor_signin_routes[] = {
     MOOR_ROUTE("POST", "/adfs/oauth2/token", token_adfs, FORM_MAX),
     MOOR_ROUTE("POST", "/{tenant}/oauth2/v2.0/token", token_tenant, FORM_MAX),
     MOOR_ROUTE("POST", "/{tenant}/oauth2/token", token_tenant, FORM_MAX),
+    MOOR_ROUTE("POST", "/adfs/oauth2/devicecode", device_adfs, FORM_MAX),
+    MOOR_ROUTE("POST", "/{tenant}/oauth2/v2.0/devicecode", device_tenant, FORM_MAX),
+    MOOR_ROUTE("GET", "/device", device_page, 0),
 };
 const size_t moor_signin_route_count = MOOR_COUNTOF(moor_signin_routes);

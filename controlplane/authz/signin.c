@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "authz/device.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "crypto/cert.h"
@@ -19,9 +20,8 @@
 #define SECRET_BYTES     32
 #define CERT_MAX         (16u << 10)
 
-MOOR_NODISCARD MOOR_PRINTF(5, 6) static moor_code
-    refuse(struct moor_signin_refusal *r, int status, int number, const char *oauth,
-           const char *fmt, ...)
+moor_code moor_signin_refuse(struct moor_signin_refusal *r, int status, int number,
+                             const char *oauth, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
@@ -90,40 +90,41 @@ struct applicant {
     bool known;
 };
 
-/* The resource asked for: the scope without its "/.default" (exactly that: "https://h//.default"
- * asks for "https://h/"), or the older resource parameter. */
-static moor_code resource_of(const struct moor_signin_request *req, struct moor_arena *arena,
-                             const char **out, struct moor_signin_refusal *refusal)
+moor_code moor_signin_resource(const struct moor_signin_request *req, struct moor_arena *arena,
+                               const char **out, struct moor_signin_refusal *refusal)
 {
     struct moor_span r = moor_span_str(req->resource);
     if (req->scope && *req->scope) {
         r = moor_span_str(req->scope);
         if (!moor_span_ends(r, "/.default"))
-            return refuse(refusal, 400, 1002012, "invalid_scope",
-                          "The provided value for scope is not valid. Client credential flows must "
-                          "have a scope value with /.default suffixed to the resource identifier.");
+            return moor_signin_refuse(
+                refusal, 400, 1002012, "invalid_scope",
+                "The provided value for scope is not valid. Client credential flows must "
+                "have a scope value with /.default suffixed to the resource identifier.");
         r.n -= strlen("/.default");
     }
     if (r.n == 0)
-        return refuse(refusal, 400, 900144, "invalid_request",
-                      "The request body must contain the following parameter: 'scope'.");
+        return moor_signin_refuse(
+            refusal, 400, 900144, "invalid_request",
+            "The request body must contain the following parameter: 'scope'.");
     bool printable = r.n <= RESOURCE_MAX;
     for (size_t i = 0; i < r.n && printable; i++)
         printable = r.p[i] > ' ' && r.p[i] < 0x7f && r.p[i] != '"' && r.p[i] != '\\';
     if (!printable)
-        return refuse(refusal, 400, 500011, "invalid_resource",
-                      "The resource principal asked for was not found in the tenant.");
+        return moor_signin_refuse(refusal, 400, 500011, "invalid_resource",
+                                  "The resource principal asked for was not found in the tenant.");
     *out = moor_arena_str(arena, r);
     return *out ? MOOR_OK
-                : refuse(refusal, 400, 500011, "invalid_resource", "The resource is too long.");
+                : moor_signin_refuse(refusal, 400, 500011, "invalid_resource",
+                                     "The resource is too long.");
 }
 
 static moor_code unknown_application(struct moor_signin_refusal *refusal, const char *client_id)
 {
     bool readable = moor_uuid_valid(moor_span_str(client_id));
-    return refuse(refusal, 400, 700016, "unauthorized_client",
-                  "Application with identifier '%s' was not found in the directory.",
-                  readable ? client_id : "?");
+    return moor_signin_refuse(refusal, 400, 700016, "unauthorized_client",
+                              "Application with identifier '%s' was not found in the directory.",
+                              readable ? client_id : "?");
 }
 
 /* Compares with every stored secret, and with one that nobody has when there is none. */
@@ -157,20 +158,21 @@ static moor_code check_secret(struct moor_authz *a, const struct applicant *who,
     if (good)
         return MOOR_OK;
     if (expired)
-        return refuse(refusal, 401, 7000222, "invalid_client",
-                      "The provided client secret keys for app '%s' are expired.",
-                      who->row.client_id);
-    return refuse(refusal, 401, 7000215, "invalid_client",
-                  "Invalid client secret provided. Ensure the secret being sent in the request is "
-                  "the client secret value, not the client secret ID, for a secret added to app "
-                  "'%s'.",
-                  who->row.client_id);
+        return moor_signin_refuse(refusal, 401, 7000222, "invalid_client",
+                                  "The provided client secret keys for app '%s' are expired.",
+                                  who->row.client_id);
+    return moor_signin_refuse(
+        refusal, 401, 7000215, "invalid_client",
+        "Invalid client secret provided. Ensure the secret being sent in the request is "
+        "the client secret value, not the client secret ID, for a secret added to app "
+        "'%s'.",
+        who->row.client_id);
 }
 
 static moor_code bad_assertion(struct moor_signin_refusal *refusal, const char *why)
 {
-    return refuse(refusal, 401, 700027, "invalid_client",
-                  "Client assertion failed signature validation: %s.", why);
+    return moor_signin_refuse(refusal, 401, 700027, "invalid_client",
+                              "Client assertion failed signature validation: %s.", why);
 }
 
 static moor_code decode_digest(const struct moor_jws *j, struct moor_buf *out)
@@ -235,17 +237,19 @@ static moor_code check_assertion_claims(const struct moor_authz *a, const struct
     const char *iss = moor_json_get_str(claims, "iss"), *sub = moor_json_get_str(claims, "sub");
     if (!iss || !sub || moor_strcasecmp(iss, client_id) != 0 ||
         moor_strcasecmp(sub, client_id) != 0)
-        return refuse(refusal, 401, 700021, "invalid_client",
-                      "Client assertion application identifier doesn't match 'client_id' "
-                      "parameter.");
+        return moor_signin_refuse(
+            refusal, 401, 700021, "invalid_client",
+            "Client assertion application identifier doesn't match 'client_id' "
+            "parameter.");
     if (!is_token_endpoint(a, moor_json_get_str(claims, "aud")))
-        return refuse(refusal, 401, 700023, "invalid_client",
-                      "Client assertion audience claim does not match the token endpoint.");
+        return moor_signin_refuse(
+            refusal, 401, 700023, "invalid_client",
+            "Client assertion audience claim does not match the token endpoint.");
     bool timed = moor_json_number(moor_json_get(claims, "exp"), &exp);
     (void)moor_json_number(moor_json_get(claims, "nbf"), &nbf);
     if (!timed || exp <= now_s || exp > now_s + ASSERTION_LIFE_S + SKEW_S || nbf > now_s + SKEW_S)
-        return refuse(refusal, 401, 700024, "invalid_client",
-                      "Client assertion is not within its valid time range.");
+        return moor_signin_refuse(refusal, 401, 700024, "invalid_client",
+                                  "Client assertion is not within its valid time range.");
     return MOOR_OK;
 }
 
@@ -291,12 +295,13 @@ static moor_code check_assertion(struct moor_authz *a, const struct applicant *w
     struct moor_jws j;
     struct moor_credential_row cred = { 0 };
     if (!moor_streq(req->client_assertion_type, MOOR_ASSERTION_TYPE))
-        return refuse(refusal, 400, 900144, "invalid_request",
-                      "The request body must contain client_assertion_type '%s'.",
-                      MOOR_ASSERTION_TYPE);
+        return moor_signin_refuse(refusal, 400, 900144, "invalid_request",
+                                  "The request body must contain client_assertion_type '%s'.",
+                                  MOOR_ASSERTION_TYPE);
     if (moor_jws_read(moor_span_str(req->client_assertion), &j, arena, NULL))
-        return refuse(refusal, 400, 50027, "invalid_request",
-                      "The client assertion is not a readable JWT signed by RS256 or PS256.");
+        return moor_signin_refuse(
+            refusal, 400, 50027, "invalid_request",
+            "The client assertion is not a readable JWT signed by RS256 or PS256.");
     bool found = find_credential(a, who, &j, now_ms, arena, &cred);
     moor_code c = check_signature(a, &j, found ? &cred : NULL, refusal);
     if (!who->known)
@@ -317,20 +322,49 @@ static moor_code find_applicant(struct moor_authz *a, const char *client_id,
     return MOOR_OK;
 }
 
+/* az and python's libraries write it out, JavaScript's short. */
+static bool is_device(const struct moor_signin_request *req)
+{
+    return moor_streq(req->grant_type, MOOR_DEVICE_GRANT) ||
+           moor_streq(req->grant_type, "device_code");
+}
+
 static moor_code check_form(const struct moor_signin_request *req,
                             struct moor_signin_refusal *refusal)
 {
     if (!req->grant_type || !*req->grant_type)
-        return refuse(refusal, 400, 900144, "invalid_request",
-                      "The request body must contain the following parameter: 'grant_type'.");
-    if (!moor_streq(req->grant_type, "client_credentials"))
-        return refuse(refusal, 400, 70003, "unsupported_grant_type",
-                      "The app requested an unsupported grant type; this service knows "
-                      "'client_credentials'.");
+        return moor_signin_refuse(
+            refusal, 400, 900144, "invalid_request",
+            "The request body must contain the following parameter: 'grant_type'.");
+    if (!moor_streq(req->grant_type, "client_credentials") && !is_device(req))
+        return moor_signin_refuse(refusal, 400, 70003, "unsupported_grant_type",
+                                  "The app requested an unsupported grant type; this service knows "
+                                  "'client_credentials' and device codes.");
     if (!req->client_id || !*req->client_id)
-        return refuse(refusal, 400, 900144, "invalid_request",
-                      "The request body must contain the following parameter: 'client_id'.");
+        return moor_signin_refuse(
+            refusal, 400, 900144, "invalid_request",
+            "The request body must contain the following parameter: 'client_id'.");
     return MOOR_OK;
+}
+
+static moor_code by_credentials(struct moor_authz *a, const struct moor_signin_request *req,
+                                int64_t now_ms, struct moor_arena *arena, struct applicant *who,
+                                const char **resource, struct moor_signin_refusal *refusal,
+                                struct moor_error *err)
+{
+    bool has_secret = req->client_secret && !moor_secret_empty(req->client_secret);
+    moor_code c = moor_signin_resource(req, arena, resource, refusal);
+    if (!c)
+        c = find_applicant(a, req->client_id, arena, who, err);
+    if (c)
+        return c;
+    if (req->client_assertion)
+        return check_assertion(a, who, req, now_ms, arena, refusal, err);
+    if (has_secret)
+        return check_secret(a, who, req, now_ms, arena, refusal, err);
+    return moor_signin_refuse(refusal, 401, 7000218, "invalid_client",
+                              "The request body must contain the following parameter: "
+                              "'client_assertion' or 'client_secret'.");
 }
 
 moor_code moor_signin(struct moor_authz *a, const struct moor_signin_request *req, int64_t now_ms,
@@ -340,24 +374,12 @@ moor_code moor_signin(struct moor_authz *a, const struct moor_signin_request *re
     MOOR_AUTO(moor_arena) arena = MOOR_ARENA(256u << 10);
     struct applicant who = { .known = false };
     const char *resource = NULL;
-    bool has_secret = req->client_secret && !moor_secret_empty(req->client_secret);
     moor_code c = check_form(req, refusal);
-    if (!c)
-        c = resource_of(req, &arena, &resource, refusal);
-    if (!c)
-        c = find_applicant(a, req->client_id, &arena, &who, err);
-    if (c)
-        return c;
-    if (req->client_assertion)
-        c = check_assertion(a, &who, req, now_ms, &arena, refusal, err);
-    else if (has_secret)
-        c = check_secret(a, &who, req, now_ms, &arena, refusal, err);
-    else
-        c = refuse(refusal, 401, 7000218, "invalid_client",
-                   "The request body must contain the following parameter: 'client_assertion' or "
-                   "'client_secret'.");
-    if (c)
-        return c;
-    return moor_authz_issue(a, &who.row, resource, req->issuer, now_ms, &grant->token,
-                            &grant->expires_in_s, err);
+    if (!c && is_device(req))
+        c = moor_device_redeem(a, req, now_ms, &arena, &who.row, &resource, refusal, err);
+    else if (!c)
+        c = by_credentials(a, req, now_ms, &arena, &who, &resource, refusal, err);
+    return c ? c
+             : moor_authz_issue(a, &who.row, resource, req->issuer, now_ms, &grant->token,
+                                &grant->expires_in_s, err);
 }

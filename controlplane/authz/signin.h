@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * signin.h: the client credentials grant: a secret or a signed assertion for a token.
+ * signin.h: grants: a secret, a signed assertion or an approved device code for a token.
  *
  * Secrets are never chosen by people: moor_signin_new_secret() draws 256 bits, so a salted HMAC is
  * all the hashing that is needed. Every refusal costs the same work whether or not the
@@ -24,6 +24,7 @@ struct moor_signin_request {
     const char *client_id;
     const struct moor_secret *client_secret; /* NULL or empty = absent */
     const char *client_assertion, *client_assertion_type;
+    const char *device_code;
     const char *scope;    /* "RESOURCE/.default" */
     const char *resource; /* the older form; used when there is no scope */
     moor_issuer issuer;
@@ -31,7 +32,7 @@ struct moor_signin_request {
 
 /* What the endpoint answers when it refuses: Entra's numbers. */
 struct moor_signin_refusal {
-    int status;        /* 400 or 401 */
+    int status;        /* 400, 401 or 429 */
     int number;        /* 7000215 for AADSTS7000215 */
     const char *oauth; /* "invalid_client" */
     char text[320];
@@ -68,7 +69,15 @@ typedef enum moor_token_endpoint {
 void moor_authz_token_endpoint(const struct moor_authz *a, moor_token_endpoint which,
                                struct moor_buf *out);
 
-/* For signin.c only. */
+/* For authz/ only. Refusing fills *refusal and returns DENIED. */
+MOOR_NODISCARD MOOR_PRINTF(5, 6) moor_code
+    moor_signin_refuse(struct moor_signin_refusal *refusal, int status, int number,
+                       const char *oauth, const char *fmt, ...);
+/* The resource asked for: the scope without its "/.default" (exactly that: "https://h//.default"
+ * asks for "https://h/"), or the older resource parameter. */
+MOOR_NODISCARD moor_code moor_signin_resource(const struct moor_signin_request *req,
+                                              struct moor_arena *arena, const char **out,
+                                              struct moor_signin_refusal *refusal);
 struct moor_store *moor_authz_store(const struct moor_authz *a);
 const struct moor_key *moor_authz_key(const struct moor_authz *a);
 const char *moor_authz_tenant(const struct moor_authz *a);

@@ -17,6 +17,9 @@ int cp_run_principal_list(const struct cp_options *o);
 int cp_run_principal_delete(const struct cp_options *o);
 int cp_run_extension_publish(const struct cp_options *o);
 int cp_run_extension_list(const struct cp_options *o);
+int cp_run_device_list(const struct cp_options *o);
+int cp_run_device_approve(const struct cp_options *o);
+int cp_run_device_deny(const struct cp_options *o);
 int cp_run_version(const struct cp_options *o);
 
 /* "mooring-controlplane: message" on stderr; returns 1. */

@@ -23,6 +23,7 @@ OPTION(o_scope, "--scope", NULL, "ID", scope, "resource id; default: the subscri
 OPTION(o_secret, "--secret-file", NULL, "FILE", secret_file, "write the secret there, mode 0600")
 OPTION(o_certificate, "--certificate", NULL, "FILE", certificate,
        "PEM; signs in instead of a secret")
+OPTION(o_as, "--as", NULL, "CLIENT-ID", as, "the application as which the device signs in")
 OPTION(o_expires, "--expires-in", NULL, "DURATION", expires_in, "ISO 8601: P30D, PT12H")
 OPTION(o_publisher, "--publisher", NULL, "P", publisher, "publisher, when the package is silent")
 OPTION(o_type, "--type", NULL, "T", type, "type, when the package is silent")
@@ -60,6 +61,12 @@ static const struct cp_command commands[] = {
       cp_run_principal_list, false },
     { "principal delete", "CLIENT-ID", 1, 1, "remove an application and its rights",
       OPTIONS(&o_state), cp_run_principal_delete, false },
+    { "device list", "", 0, 0, "list device codes that wait for a decision",
+      OPTIONS(&o_state, &o_json), cp_run_device_list, false },
+    { "device approve", "CODE", 1, 1, "let the device that shows the code sign in",
+      OPTIONS(&o_state, &o_as), cp_run_device_approve, false },
+    { "device deny", "CODE", 1, 1, "refuse the device that shows the code", OPTIONS(&o_state),
+      cp_run_device_deny, false },
     { "version", "", 0, 0, "print the version", OPTIONS(&o_state), cp_run_version, false },
 };
 

@@ -21,7 +21,7 @@ struct cp_options {
     const char *public_url;
     bool json;
     bool verbose;
-    const char *role, *scope, *secret_file, *certificate, *expires_in;
+    const char *role, *scope, *secret_file, *certificate, *expires_in, *as;
     const char *publisher, *type, *version, *signature;
     const char *words[CP_WORDS_MAX]; /* arguments that are no options */
     size_t word_count;

@@ -73,5 +73,11 @@ static const char step_1[] =
     " time_ms INTEGER NOT NULL, received_ms INTEGER NOT NULL, json TEXT NOT NULL);"
     "CREATE INDEX log_rows_time ON log_rows (workspace, tbl, time_ms);";
 
-const char *const moor_sqlite_steps[] = { step_1 };
+static const char step_2[] =
+    "CREATE TABLE device_codes (user_code TEXT PRIMARY KEY, hash BLOB NOT NULL UNIQUE,"
+    " client_id TEXT NOT NULL, resource TEXT NOT NULL, peer TEXT NOT NULL,"
+    " object_id TEXT NOT NULL, state INTEGER NOT NULL, created_ms INTEGER NOT NULL,"
+    " expires_ms INTEGER NOT NULL, polled_ms INTEGER NOT NULL) WITHOUT ROWID;";
+
+const char *const moor_sqlite_steps[] = { step_1, step_2 };
 const size_t moor_sqlite_step_count = MOOR_COUNTOF(moor_sqlite_steps);

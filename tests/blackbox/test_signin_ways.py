@@ -4,6 +4,7 @@ import datetime
 import json
 import os
 import pty
+import signal
 import subprocess
 
 import pytest
@@ -12,6 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
+from harness import web
 from harness.machine import CLOUD, Machine
 from harness.process import program
 
@@ -195,3 +197,144 @@ def test_ways_that_contradict_each_other_are_refused(workspace, controlplane, op
     done = machine.mooring(*arguments(controlplane, "x", *options), check=False)
     assert done.returncode == expected, done.stderr
     assert f"AZCM{expected:04}" in done.stderr
+
+
+# Device code
+
+
+DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
+CLIENT = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
+
+
+def ask_device(controlplane, path="/{tenant}/oauth2/v2.0/devicecode", **changes):
+    body, headers = web.form({"client_id": CLIENT, "scope": f"{controlplane.arm_audience}/.default "
+                              "offline_access openid profile", **changes})
+    return controlplane.request("POST", path.format(tenant=controlplane.tenant), body, headers)
+
+
+def redeem(controlplane, code, **changes):
+    body, headers = web.form({"grant_type": DEVICE_GRANT, "client_id": CLIENT,
+                              "device_code": code, **changes})
+    return controlplane.request("POST", f"/{controlplane.tenant}/oauth2/v2.0/token", body, headers)
+
+
+def approve(controlplane, code, **options):
+    return controlplane.cli("device", "approve", code, "--as", controlplane.admin_id, **options)
+
+
+class Watched:
+    """`mooring connect --use-device-code -j` whose events are read as they come."""
+
+    def __init__(self, box, controlplane, name):
+        self.child = subprocess.Popen(
+            [program("mooring"), *arguments(controlplane, name, "--use-device-code", "-j")],
+            env=box.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def event(self, name):
+        for line in self.child.stderr:
+            event = json.loads(line)
+            if event["event"] == name:
+                return event
+        raise AssertionError(f"no {name} before the end")
+
+    def end(self):
+        out, _ = self.child.communicate(timeout=90)
+        return self.child.returncode, json.loads(out)
+
+
+def test_a_device_code_signs_in_once_it_is_approved(box, own_controlplane, unique):
+    own_controlplane.group("rg-ways")
+    box.register_cloud(own_controlplane)
+    connecting = Watched(box, own_controlplane, unique)
+    event = connecting.event("deviceCode")
+    assert event["verificationUri"] == own_controlplane.endpoint + "/device"
+    assert b"device approve" in own_controlplane.request("GET", "/device").body
+    listed = json.loads(own_controlplane.cli("device", "list", "-j").stdout)
+    assert [d["userCode"] for d in listed] == [event["userCode"].replace("-", "")]
+    assert listed[0]["state"] == "pending" and listed[0]["address"]
+    approve(own_controlplane, event["userCode"].lower())
+    status, answer = connecting.end()
+    assert status == 0 and answer["status"] == "Connected", answer
+    assert json.loads(own_controlplane.cli("device", "list", "-j").stdout) == []
+
+
+def test_a_denied_device_code_ends_the_sign_in(box, own_controlplane, unique):
+    box.register_cloud(own_controlplane)
+    connecting = Watched(box, own_controlplane, unique)
+    own_controlplane.cli("device", "deny", connecting.event("deviceCode")["userCode"])
+    status, answer = connecting.end()
+    assert status == 41 and answer["error"]["code"] == "AZCM0041"
+    assert "denied" in answer["error"]["message"]
+    assert not (box.state / "agentconfig.json").exists()
+
+
+def test_a_person_is_shown_address_and_code(box, own_controlplane, unique):
+    box.register_cloud(own_controlplane)
+    child = subprocess.Popen([program("mooring"), *arguments(own_controlplane, unique,
+                                                             "--use-device-code")],
+                             env=box.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    line = next(line for line in child.stderr if "enter the code" in line)
+    assert own_controlplane.endpoint + "/device" in line and "10 minutes" in line
+    child.send_signal(signal.SIGINT)
+    child.communicate(timeout=60)
+    assert child.returncode == 11
+
+
+@pytest.mark.parametrize("path", ["/{tenant}/oauth2/v2.0/devicecode", "/adfs/oauth2/devicecode"])
+def test_an_approved_device_code_is_worth_one_token(own_controlplane, path):
+    asked = ask_device(own_controlplane, path).json
+    assert redeem(own_controlplane, asked["device_code"]).json["error"] == "authorization_pending"
+    assert "slow_down" in [redeem(own_controlplane, asked["device_code"]).json["error"]
+                           for _ in range(4)]
+    approve(own_controlplane, asked["user_code"])
+    answer = redeem(own_controlplane, asked["device_code"])
+    assert answer.status == 200
+    token = answer.json["access_token"]
+    assert own_controlplane.arm("GET", "/subscriptions", token=token).status == 200
+    again = redeem(own_controlplane, asked["device_code"])
+    assert again.status == 400 and again.json["error"] == "expired_token"
+    assert approve(own_controlplane, asked["user_code"], check=False).returncode == 1
+
+
+def test_device_codes_are_bound_to_their_client_and_secret_half(own_controlplane):
+    asked = ask_device(own_controlplane).json
+    approve(own_controlplane, asked["user_code"])
+    for code, client in ((asked["device_code"], own_controlplane.admin_id),
+                         (asked["user_code"], CLIENT), ("x", CLIENT),
+                         (asked["device_code"][:-1], CLIENT)):
+        answer = redeem(own_controlplane, code, client_id=client)
+        assert answer.status == 400 and answer.json["error"] == "expired_token"
+    assert redeem(own_controlplane, asked["device_code"]).status == 200
+    assert asked["device_code"].encode() not in b"".join(
+        p.read_bytes() for p in own_controlplane.state.rglob("*") if p.is_file())
+
+
+def test_few_device_codes_may_wait_at_a_time(own_controlplane):
+    answers = [ask_device(own_controlplane).status for _ in range(7)]
+    assert answers == [200] * 5 + [429] * 2
+
+
+def test_a_device_code_of_a_deleted_principal_opens_nothing(own_controlplane, unique):
+    made = json.loads(own_controlplane.cli("principal", "create", unique, "--role", "Reader",
+                                           "-j").stdout)
+    asked = ask_device(own_controlplane).json
+    own_controlplane.cli("device", "approve", asked["user_code"], "--as", made["clientId"])
+    own_controlplane.cli("principal", "delete", made["clientId"])
+    answer = redeem(own_controlplane, asked["device_code"])
+    assert answer.status == 400 and answer.json["error"] == "unauthorized_client"
+
+
+@pytest.mark.parametrize("change", [{"client_id": ""}, {"client_id": "x"}, {"scope": ""},
+                                    {"scope": "openid"}])
+def test_a_device_code_needs_client_and_resource(controlplane, change):
+    assert ask_device(controlplane, **change).status == 400
+
+
+@pytest.mark.parametrize("words", [["approve", "WDJB-MJHT"], ["approve", "AAAA-AAAA", "--as", "x"],
+                                   ["approve", "WDJB", "--as", "{id}"],
+                                   ["approve", "WDJB-MJHT", "--as", "{id}"],
+                                   ["deny", "WDJB-MJHT"]])
+def test_a_code_nobody_asked_for_cannot_be_decided(controlplane, words):
+    words = [w.format(id=controlplane.admin_id) for w in words]
+    done = controlplane.cli("device", *words, check=False)
+    assert done.returncode == 1 and done.stderr

@@ -112,3 +112,21 @@ def test_resource_delete_removes_the_machine(box):
     gone = az("resource", "show", "--ids", resource, check=False)
     assert gone.returncode != 0
     assert "ResourceNotFound" in gone.stderr
+
+
+def test_mooring_connects_as_whoever_uses_az(az, machine, unique):
+    server = az.controlplane
+    machine.register_cloud(server)
+    machine.mooring("connect", "--use-azcli", "--subscription-id", server.subscription,
+                    "--resource-group", GROUP, "--location", server.info["location"],
+                    "--resource-name", unique, timeout=180,
+                    env={k: str(az.env[k]) for k in ("AZURE_CONFIG_DIR", "REQUESTS_CA_BUNDLE")})
+    assert machine.config["resourceName"] == unique
+
+
+def test_mooring_names_the_remedy_when_nobody_uses_az(controlplane, machine, tmp_path, unique):
+    machine.register_cloud(controlplane)
+    done = machine.mooring("connect", "--use-azcli", "--subscription-id", controlplane.subscription,
+                           "--resource-group", GROUP, "--location", "local", "-n", unique,
+                           timeout=180, check=False, env={"AZURE_CONFIG_DIR": str(tmp_path)})
+    assert done.returncode == 41 and "az login" in done.stderr

@@ -7,6 +7,9 @@
 
 /* The only routes that look at no token. The service's certificate route takes a proof instead. */
 static const char *const public_routes[] = {
+    "POST /adfs/oauth2/devicecode",
+    "POST /{tenant}/oauth2/v2.0/devicecode",
+    "GET /device",
     "GET /metadata/endpoints",
     "GET /adfs/.well-known/openid-configuration",
     "GET /discovery/keys",
