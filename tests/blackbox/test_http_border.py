@@ -715,10 +715,11 @@ def test_hundred_tls_connections_are_cheap_while_idle(tls_server, authority):
     c = context(authority)
     first = secure(tls_server, c)
     before = resident(tls_server)
-    clients = [secure(tls_server, c) for _ in range(100)]
-    for s in clients:
-        s.sendall(HEAD + b"\r\n")
-        assert read_answer(s)[0].status == 200
+    clients = []
+    for _ in range(100):
+        clients.append(secure(tls_server, c))
+        clients[-1].sendall(HEAD + b"\r\n")
+        assert read_answer(clients[-1])[0].status == 200
     # With record buffers it would be over 34 KB more for each.
     assert (resident(tls_server) - before) / len(clients) < 60000
     for s in [first, *clients]:
