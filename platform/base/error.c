@@ -24,9 +24,11 @@ static const struct {
     [MOOR_E_TRANSIENT] = { "transient", MOOR_RETRY_BACKOFF },
     [MOOR_E_THROTTLED] = { "throttled", MOOR_RETRY_BACKOFF },
     [MOOR_E_REMOTE] = { "refused by the service", MOOR_RETRY_NEVER },
-    [MOOR_E_PROTOCOL] = { "unreadable answer", MOOR_RETRY_NEVER },
+    [MOOR_E_PROTOCOL] = { "unreadable answer", MOOR_RETRY_BACKOFF },
     [MOOR_E_TIMEOUT] = { "timeout", MOOR_RETRY_BACKOFF },
     [MOOR_E_CANCELED] = { "canceled", MOOR_RETRY_NEVER },
+    [MOOR_E_LIMIT] = { "answer too long", MOOR_RETRY_SLOWLY },
+    [MOOR_E_PROXY] = { "refused by the proxy", MOOR_RETRY_SLOWLY },
     [MOOR_E_BUG] = { "internal error", MOOR_RETRY_NEVER },
 };
 

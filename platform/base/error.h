@@ -32,9 +32,11 @@ typedef enum moor_code {
     MOOR_E_TRANSIENT,   /* name look-up, connection, TLS hand-shake, 408, 5xx */
     MOOR_E_THROTTLED,   /* 429; retry_after_ms says how long */
     MOOR_E_REMOTE,      /* any other refusal of the service */
-    MOOR_E_PROTOCOL,    /* an answer that cannot be read */
+    MOOR_E_PROTOCOL,    /* an answer that cannot be read, by whoever stands in between */
     MOOR_E_TIMEOUT,     /* our own deadline passed */
     MOOR_E_CANCELED,    /* shutdown, or superseded */
+    MOOR_E_LIMIT,       /* an answer longer than this caller takes */
+    MOOR_E_PROXY,       /* the proxy refuses: its password, or this destination */
     MOOR_E_BUG          /* an invariant of ours broke, seen before any harm */
 } moor_code;
 

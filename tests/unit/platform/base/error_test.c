@@ -78,9 +78,11 @@ static void every_code_has_a_name_and_a_retry_class(void)
         { MOOR_E_TRANSIENT, "transient", MOOR_RETRY_BACKOFF },
         { MOOR_E_THROTTLED, "throttled", MOOR_RETRY_BACKOFF },
         { MOOR_E_REMOTE, "refused by the service", MOOR_RETRY_NEVER },
-        { MOOR_E_PROTOCOL, "unreadable answer", MOOR_RETRY_NEVER },
+        { MOOR_E_PROTOCOL, "unreadable answer", MOOR_RETRY_BACKOFF },
         { MOOR_E_TIMEOUT, "timeout", MOOR_RETRY_BACKOFF },
         { MOOR_E_CANCELED, "canceled", MOOR_RETRY_NEVER },
+        { MOOR_E_LIMIT, "answer too long", MOOR_RETRY_SLOWLY },
+        { MOOR_E_PROXY, "refused by the proxy", MOOR_RETRY_SLOWLY },
         { MOOR_E_BUG, "internal error", MOOR_RETRY_NEVER },
     };
     for (size_t i = 0; i < MOOR_COUNTOF(rows); i++) {
