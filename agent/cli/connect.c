@@ -197,7 +197,7 @@ static moor_azcm connect_now(struct moor_cli *cli, const struct connect_options 
     moor_azcm number = moor_credentials_read(cli, &o->who, &secrets, &p.who);
     if (number != AZCM_OK)
         return number;
-    if (moor_session_new(w->cloud.ca_file, &w->settings, &session, &err) != MOOR_OK)
+    if (moor_session_new(&w->cloud, &w->settings, &session, &err) != MOOR_OK)
         return moor_cli_fail(cli, AZCM_INIT, &err, NULL);
     if (cli->verbose && !cli->json)
         moor_tell(cli, "cloud %s: %s, proxy: %s, root: %s/", w->cloud.name,
@@ -255,7 +255,7 @@ static moor_azcm disconnect_now(struct moor_cli *cli, const struct disconnect_op
     }
     if (number != AZCM_OK)
         return number;
-    if (moor_session_new(p.cloud ? p.cloud->ca_file : NULL, &w->settings, &session, &err))
+    if (moor_session_new(p.cloud, &w->settings, &session, &err))
         return moor_cli_fail(cli, AZCM_INIT, &err, NULL);
     if (moor_disconnect(session, config, &p, &progress, &number, &err) != MOOR_OK)
         return moor_cli_fail(cli, number, &err, NULL);

@@ -124,11 +124,10 @@ static void add_status(struct moor_json *v, const struct moor_json *status,
     set(v, "agentErrorDetails", err->msg);
 }
 
-static moor_code ask_service(const struct moor_settings *settings, struct moor_json **status,
-                             struct moor_error *err)
+static moor_code ask_service(struct moor_json **status, struct moor_error *err)
 {
     MOOR_AUTOPTR(moor_session) session = NULL;
-    moor_code c = moor_session_new(NULL, settings, &session, err);
+    moor_code c = moor_session_new(NULL, NULL, &session, err);
     return c == MOOR_OK ? moor_himds_status(session, status, err) : c;
 }
 
@@ -205,7 +204,7 @@ static moor_code collect(struct moor_cli *cli, struct moor_json *v, struct moor_
     if (c != MOOR_OK && c != MOOR_E_NOTFOUND)
         return c;
     (void)moor_cli_settings(cli, &settings, &arena);
-    if (ask_service(&settings, &status, &why) != MOOR_OK)
+    if (ask_service(&status, &why) != MOOR_OK)
         status = NULL;
     add_config(v, &config);
     add_host(v);

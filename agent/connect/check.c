@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "base/timefmt.h"
 #include "connect/session.h"
+#include "core/proxy.h"
 #include "core/service.h"
 #include "core/settings.h"
 #include "platform/clock.h"
@@ -15,7 +16,7 @@
 
 struct checking {
     struct moor_session *session;
-    const char *proxy; /* NULL = none */
+    struct moor_proxy proxy;
     struct moor_arena *arena;
     struct moor_check *out;
 };
@@ -78,11 +79,11 @@ static moor_code check_one(struct checking *k, const char *name, const char *url
     struct moor_endpoint_check e = { .name = name, .url = url, .error = "", .tls = "unknown" };
     if (!url || k->out->count == MOOR_CHECKS_MAX)
         return MOOR_OK;
-    moor_code c = moor_probe_run(url, k->proxy, PROBE_MS, &e.probe, k->arena, err);
+    moor_code c = moor_probe_run(url, &k->proxy, PROBE_MS, &e.probe, k->arena, err);
     if (c != MOOR_OK)
         return c;
-    e.proxy = k->proxy ? "set" : "not used";
-    e.private_address = !k->proxy && moor_address_is_private(e.probe.address);
+    e.proxy = e.probe.proxied ? "set" : k->proxy.url ? "bypassed" : "not used";
+    e.private_address = !e.probe.proxied && moor_address_is_private(e.probe.address);
     if (e.probe.reach == MOOR_PROBE_TLS) {
         e.tls = e.probe.tls_version;
         ask(k, &e);
@@ -112,31 +113,38 @@ static bool discover(struct checking *k, const struct moor_cloud *cloud, const c
            moor_service_read_discovery(moor_buf_view(&reply.body), out, k->arena, NULL) == MOOR_OK;
 }
 
+static moor_code check_all(struct checking *k, const struct moor_cloud *cloud, const char *location,
+                           struct moor_error *err)
+{
+    struct moor_service_endpoints found = { .his = NULL };
+    moor_code c = check_one(k, "resourceManager", cloud->resource_manager, err);
+    if (c == MOOR_OK)
+        c = check_one(k, "login", cloud->login_endpoint, err);
+    if (c == MOOR_OK)
+        c = check_one(k, "his", cloud->his_endpoint, err);
+    if (c != MOOR_OK || !discover(k, cloud, location, &found))
+        return c;
+    c = check_one(k, "gas", found.gas, err);
+    if (c == MOOR_OK)
+        c = check_one(k, "notification", found.notification, err);
+    if (c == MOOR_OK)
+        c = check_one(k, "ingestion", found.ingestion, err);
+    return c;
+}
+
 moor_code moor_check_cloud(const struct moor_cloud *cloud, const char *location,
                            const struct moor_settings *settings, struct moor_check *out,
                            struct moor_arena *arena, struct moor_error *err)
 {
     MOOR_AUTOPTR(moor_session) s = NULL;
-    struct moor_service_endpoints found = { .his = NULL };
+    struct checking k = { .proxy = MOOR_PROXY_INIT, .arena = arena, .out = out };
     *out = (struct moor_check){ .all_reachable = true };
-    moor_code c = moor_session_new(cloud->ca_file, settings, &s, err);
-    if (c != MOOR_OK)
-        return c;
-    struct checking k = { .session = s,
-                          .proxy = *settings->proxy_url ? settings->proxy_url : NULL,
-                          .arena = arena,
-                          .out = out };
-    c = check_one(&k, "resourceManager", cloud->resource_manager, err);
+    moor_code c = moor_session_new(cloud, settings, &s, err);
     if (c == MOOR_OK)
-        c = check_one(&k, "login", cloud->login_endpoint, err);
+        c = moor_proxy_load(settings, cloud, &k.proxy, err);
+    k.session = s;
     if (c == MOOR_OK)
-        c = check_one(&k, "his", cloud->his_endpoint, err);
-    if (c != MOOR_OK || !discover(&k, cloud, location, &found))
-        return c;
-    c = check_one(&k, "gas", found.gas, err);
-    if (c == MOOR_OK)
-        c = check_one(&k, "notification", found.notification, err);
-    if (c == MOOR_OK)
-        c = check_one(&k, "ingestion", found.ingestion, err);
+        c = check_all(&k, cloud, location, err);
+    moor_proxy_drop(&k.proxy);
     return c;
 }

@@ -28,7 +28,7 @@ struct moor_endpoint_check {
     bool has_skew;
     int64_t skew_ms;   /* this machine's clock minus the server's, from the Date header */
     const char *tls;   /* "TLSv1.3", or "unknown" */
-    const char *proxy; /* "set" or "not used" */
+    const char *proxy; /* "set", "bypassed" or "not used" */
 };
 
 #define MOOR_CHECKS_MAX 8

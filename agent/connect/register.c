@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "connect/session.h"
 #include "core/document.h"
+#include "core/proxy.h"
 #include "core/settings.h"
 #include "core/trust.h"
 #include "core/url.h"
@@ -215,8 +216,10 @@ static moor_code find_ca(const struct moor_probe *probe, const char *digest, con
 static moor_code look_at(const struct moor_register_params *p, struct moor_probe *probe,
                          struct moor_arena *arena, struct moor_error *err)
 {
-    const char *proxy = p->settings && *p->settings->proxy_url ? p->settings->proxy_url : NULL;
-    moor_code c = moor_probe_run(p->url, proxy, PROBE_MS, probe, arena, err);
+    MOOR_AUTO(moor_proxy) proxy = MOOR_PROXY_INIT;
+    moor_code c = p->settings ? moor_proxy_load(p->settings, NULL, &proxy, err) : MOOR_OK;
+    if (c == MOOR_OK)
+        c = moor_probe_run(p->url, &proxy, PROBE_MS, probe, arena, err);
     if (c == MOOR_OK && probe->reach != MOOR_PROBE_TLS)
         c = moor_fail(err, MOOR_E_TRANSIENT, "%s: %s", p->url, probe->why);
     return c;
@@ -285,11 +288,12 @@ static moor_code fetch(const struct moor_register_params *p, const char *ca_file
 {
     MOOR_AUTOPTR(moor_session) s = NULL;
     MOOR_AUTO(moor_buf) url = MOOR_BUF(2048);
+    const struct moor_cloud unsaved = { .ca_file = ca_file };
     moor_buf_span(&url, moor_url_base(p->url));
     moor_buf_str(&url, METADATA_PATH);
     moor_code c = moor_buf_ok(&url, "metadata URL", err);
     if (c == MOOR_OK)
-        c = moor_session_new(ca_file, p->settings, &s, err);
+        c = moor_session_new(&unsaved, p->settings, &s, err);
     if (c != MOOR_OK)
         return c;
     const struct moor_http_request req = {

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/cloud.h"
+#include "core/proxy.h"
 #include "core/settings.h"
 #include "http/client.h"
 #include "http/retry.h"
@@ -50,18 +52,19 @@ static void on_timer(void *ctx)
     s->woken = true;
 }
 
-moor_code moor_session_new(const char *ca_file, const struct moor_settings *settings,
+moor_code moor_session_new(const struct moor_cloud *cloud, const struct moor_settings *settings,
                            struct moor_session **out, struct moor_error *err)
 {
     MOOR_AUTOPTR(moor_session) s = calloc(1, sizeof(*s));
+    MOOR_AUTO(moor_proxy) proxy = MOOR_PROXY_INIT;
     if (!s)
         return moor_fail(err, MOOR_E_NOMEM, "session: out of memory");
-    const struct moor_http_client_opts opts = {
-        .ca_file = ca_file,
-        .proxy = settings && *settings->proxy_url ? settings->proxy_url : NULL,
-    };
+    const struct moor_http_client_opts opts = { .ca_file = cloud ? cloud->ca_file : NULL,
+                                                .proxy = &proxy };
     s->patience_ms = PATIENCE_MS;
-    moor_code c = moor_loop_new(&s->loop, err);
+    moor_code c = settings ? moor_proxy_load(settings, cloud, &proxy, err) : MOOR_OK;
+    if (c == MOOR_OK)
+        c = moor_loop_new(&s->loop, err);
     if (c == MOOR_OK)
         c = moor_timer_new(s->loop, on_timer, s, &s->timer, err);
     if (c == MOOR_OK)

@@ -15,12 +15,15 @@
 #include "base/error.h"
 #include "http/transport.h"
 
+struct moor_cloud;
 struct moor_loop;
 struct moor_session;
 struct moor_settings;
 
-/* ca_file NULL: the system store. proxy of the settings applies to all but Unix sockets. */
-MOOR_NODISCARD moor_code moor_session_new(const char *ca_file, const struct moor_settings *settings,
+/* With the cloud's trust (NULL: the system store) and the settings' proxy (core/proxy.h; NULL:
+ * none, whatever the environment says); neither counts for Unix sockets. */
+MOOR_NODISCARD moor_code moor_session_new(const struct moor_cloud *cloud,
+                                          const struct moor_settings *settings,
                                           struct moor_session **out, struct moor_error *err);
 void moor_session_free(struct moor_session *s);
 MOOR_DEFINE_AUTOPTR(moor_session)

@@ -41,7 +41,8 @@ struct helper {
 struct moor_fetch_transport {
     struct moor_http_transport http; /* first: this is what callers hold */
     struct moor_loop *loop;
-    char *program, *ca_file, *proxy, *no_proxy;
+    char *program, *ca_file;
+    struct moor_proxy proxy;
     struct moor_fetch_link *link;
     struct helper *helpers;
     struct moor_timer *idle;
@@ -172,7 +173,7 @@ static void take_answer(struct moor_http_call *call, const struct moor_fetch_mes
             moor_fail(&call->failed, MOOR_E_PROTOCOL, "the fetch role answered twice");
     else if (m->body_length > call->body_max)
         call->failed.code =
-            moor_fail(&call->failed, MOOR_E_NOMEM, "answer of %llu bytes: the limit is %zu",
+            moor_fail(&call->failed, MOOR_E_LIMIT, "answer of %llu bytes: the limit is %zu",
                       (unsigned long long)m->body_length, call->body_max);
     else if (!keep_head(call, m))
         call->failed.code =
@@ -267,14 +268,20 @@ static moor_code ensure_link(struct moor_fetch_transport *t, struct moor_error *
     const struct moor_fetch_link_opts opts = { .on_message = on_message,
                                                .on_gone = on_gone,
                                                .ctx = t };
-    const struct moor_fetch_message hello = {
-        .type = MOOR_FETCH_HELLO, .ca_file = t->ca_file, .proxy = t->proxy, .no_proxy = t->no_proxy
-    };
+    const struct moor_fetch_message hello = { .type = MOOR_FETCH_HELLO,
+                                              .ca_file = t->ca_file,
+                                              .proxy = t->proxy.url,
+                                              .no_proxy = t->proxy.bypass,
+                                              .proxy_ca_file = t->proxy.ca_file,
+                                              .proxy_setting = t->proxy.setting,
+                                              .proxy_problem = t->proxy.problem,
+                                              .direct_to_self = t->proxy.direct_to_self };
     moor_code c = plat_socket_pair(&ours, &theirs, err);
     if (c == MOOR_OK)
         c = moor_fetch_link_new(t->loop, &ours, &opts, &link, err);
     if (c == MOOR_OK)
-        c = moor_fetch_link_send(link, &hello, MOOR_SPAN_NONE, NULL, err);
+        c = moor_fetch_link_send(link, &hello, moor_secret_reveal(&t->proxy.credentials), NULL,
+                                 err);
     if (c == MOOR_OK)
         c = start_process(t, &theirs, err);
     if (c != MOOR_OK)
@@ -398,9 +405,7 @@ moor_code moor_fetch_transport_new(struct moor_loop *l,
     if (c == MOOR_OK)
         c = copy(opts->ca_file, &t->ca_file, err);
     if (c == MOOR_OK)
-        c = copy(opts->proxy, &t->proxy, err);
-    if (c == MOOR_OK)
-        c = copy(opts->no_proxy, &t->no_proxy, err);
+        c = moor_proxy_copy(opts->proxy, &t->proxy, err);
     if (c == MOOR_OK)
         c = moor_timer_new(l, on_idle, t, &t->idle, err);
     if (c == MOOR_OK)
@@ -408,6 +413,22 @@ moor_code moor_fetch_transport_new(struct moor_loop *l,
     if (c == MOOR_OK)
         *out = MOOR_TAKE(t);
     return c;
+}
+
+moor_code moor_fetch_transport_set_proxy(struct moor_fetch_transport *t,
+                                         const struct moor_proxy *proxy, struct moor_error *err)
+{
+    struct moor_error why = MOOR_ERROR_INIT;
+    MOOR_AUTO(moor_proxy) copy_of = MOOR_PROXY_INIT;
+    if (moor_proxy_same(proxy, &t->proxy))
+        return MOOR_OK;
+    moor_code c = moor_proxy_copy(proxy, &copy_of, err);
+    if (c != MOOR_OK)
+        return c;
+    moor_proxy_move(&t->proxy, &copy_of);
+    why.code = moor_fail(&why, MOOR_E_CANCELED, "the proxy settings changed");
+    on_gone(t, &why);
+    return MOOR_OK;
 }
 
 void moor_fetch_transport_free(struct moor_fetch_transport *t)
@@ -432,8 +453,7 @@ void moor_fetch_transport_free(struct moor_fetch_transport *t)
     moor_timer_free(t->tell);
     free(t->program);
     free(t->ca_file);
-    free(t->proxy);
-    free(t->no_proxy);
+    moor_proxy_drop(&t->proxy);
     free(t);
 }
 

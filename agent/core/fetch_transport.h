@@ -13,16 +13,16 @@
 
 #include "base/attr.h"
 #include "base/error.h"
+#include "http/proxy.h"
 #include "http/transport.h"
 
 struct moor_loop;
 struct moor_fetch_transport;
 
 struct moor_fetch_transport_opts {
-    const char *program;  /* absolute path of mooringd */
-    const char *ca_file;  /* PEM that replaces the system store; NULL = system store */
-    const char *proxy;    /* NULL = none */
-    const char *no_proxy; /* NULL = none */
+    const char *program;            /* absolute path of mooringd */
+    const char *ca_file;            /* PEM that replaces the system store; NULL = system store */
+    const struct moor_proxy *proxy; /* NULL = none */
 };
 
 /* Copies what opts points to. */
@@ -30,6 +30,11 @@ MOOR_NODISCARD moor_code moor_fetch_transport_new(struct moor_loop *l,
                                                   const struct moor_fetch_transport_opts *opts,
                                                   struct moor_fetch_transport **out,
                                                   struct moor_error *err);
+/* Another proxy for requests from now on; those in flight complete with TRANSIENT, later, on the
+ * loop. On failure the former stays. */
+MOOR_NODISCARD moor_code moor_fetch_transport_set_proxy(struct moor_fetch_transport *t,
+                                                        const struct moor_proxy *proxy,
+                                                        struct moor_error *err);
 /* Cancels everything in flight and ends the child. */
 void moor_fetch_transport_free(struct moor_fetch_transport *t);
 MOOR_DEFINE_AUTOPTR(moor_fetch_transport)

@@ -22,7 +22,7 @@
 #define MOOR_FETCH_CALLS_MAX   8
 
 typedef enum moor_fetch_type {
-    MOOR_FETCH_HELLO,   /* parent: the client's settings, first of all */
+    MOOR_FETCH_HELLO,   /* parent: the client's settings, first of all; the proxy's password */
     MOOR_FETCH_REQUEST, /* parent: a request; its payload is the bearer token */
     MOOR_FETCH_BODY,    /* either: a piece of a body */
     MOOR_FETCH_CANCEL,  /* parent: forget the request */
@@ -39,7 +39,8 @@ struct moor_fetch_header {
 struct moor_fetch_message {
     int type;
     uint64_t id; /* the parent counts its requests from 1 */
-    const char *ca_file, *proxy, *no_proxy;
+    const char *ca_file, *proxy, *no_proxy, *proxy_ca_file, *proxy_setting, *proxy_problem;
+    bool direct_to_self;
     const char *method, *url, *content_type, *content_encoding;
     struct moor_obj_list headers; /* struct moor_fetch_header */
     uint64_t timeout_ms, connect_timeout_ms, body_max, offset, sink_max;

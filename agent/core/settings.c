@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/text.h"
 #include "core/document.h"
+#include "core/proxy.h"
 #include "core/url.h"
 #include "platform/dirs.h"
 #include "platform/file.h"
@@ -35,9 +36,25 @@ static moor_code is_folder(const char *text, struct moor_error *err)
 static moor_code is_proxy(const char *text, struct moor_error *err)
 {
     struct moor_url url;
-    if (!*text || moor_url_parse(text, &url, NULL) == MOOR_OK)
+    if (!*text || (moor_url_parse(text, &url, NULL) == MOOR_OK &&
+                   (url.path.n == 0 || moor_span_eq_str(url.path, "/"))))
         return MOOR_OK;
-    return moor_fail(err, MOOR_E_BADINPUT, "want http://host:port without user name");
+    return moor_fail(err, MOOR_E_BADINPUT,
+                     "want http://host:port without user name, which belongs into "
+                     "proxy.credentialsFile");
+}
+
+static moor_code is_bypass(const char *text, struct moor_error *err)
+{
+    if (moor_proxy_bypass_valid(text))
+        return MOOR_OK;
+    return moor_fail(err, MOOR_E_BADINPUT, "\"%s\": want AAD, ARM, Arc, ArcData, AMA or a host",
+                     text);
+}
+
+static moor_code is_optional_path(const char *text, struct moor_error *err)
+{
+    return *text ? is_folder(text, err) : MOOR_OK;
 }
 
 /* "22" or "22(SSH)" */
@@ -112,8 +129,12 @@ static const struct moor_setting settings[] = {
       "how the cloud is reached: direct, or default, which is the same" },
     { TEXT("proxy.url", proxy_url, 0, 2048), "\"\"", NULL, HERE, is_proxy,
       "proxy for the agent's own connections, http://host:port" },
-    { LIST("proxy.bypass", proxy_bypass), "[]", NULL, HERE, NULL,
-      "groups of endpoints reached without the proxy" },
+    { LIST("proxy.bypass", proxy_bypass), "[]", NULL, HERE, is_bypass,
+      "groups of endpoints (AAD, ARM, Arc, ArcData, AMA) and hosts reached without the proxy" },
+    { TEXT("proxy.credentialsFile", proxy_credentials_file, 0, 4096), "\"\"", NULL, HERE,
+      is_optional_path, "file with the proxy's user:password, which others cannot read" },
+    { TEXT("proxy.caFile", proxy_ca_file, 0, 4096), "\"\"", NULL, HERE, is_optional_path,
+      "CA certificates (PEM) of a TLS proxy, or of one that intercepts TLS" },
     { LIST("logs.allowPaths", logs_allow_paths), "[]", NULL, HERE, is_folder,
       "folders logs may be collected from; empty: any" },
     { LIST("logs.denyPaths", logs_deny_paths), "[]", "[\"/\"]", HERE, is_folder,
@@ -244,6 +265,8 @@ moor_code moor_settings_parse_closed(struct moor_span text, struct moor_settings
         return c;
     *out = (struct moor_settings){ .connection_type = "direct",
                                    .proxy_url = "",
+                                   .proxy_credentials_file = "",
+                                   .proxy_ca_file = "",
                                    .logs_compression = "fastest",
                                    .config_mode = MOOR_MODE_MONITOR,
                                    .signature_required = MOOR_SIGNATURE_PUBLISHER };

@@ -36,9 +36,11 @@ struct moor_settings {
     uint32_t guestconfiguration_cpu_limit;
     bool incomingconnections_enabled;
     struct moor_str_list incomingconnections_ports;
-    const char *connection_type; /* "direct" */
-    const char *proxy_url;       /* "" = none */
-    struct moor_str_list proxy_bypass;
+    const char *connection_type;           /* "direct" */
+    const char *proxy_url;                 /* "" = none */
+    struct moor_str_list proxy_bypass;     /* groups and hosts: core/proxy.h */
+    const char *proxy_credentials_file;    /* "" = none */
+    const char *proxy_ca_file;             /* "" = none */
     struct moor_str_list logs_allow_paths; /* empty = any path the role may read */
     struct moor_str_list logs_deny_paths;  /* wins */
     const char *logs_compression;          /* "fastest", ... */

@@ -245,18 +245,47 @@ static void accept_body(struct moor_fetch *f, struct job *j, struct moor_span pi
     start_when_whole(f, j);
 }
 
+static moor_code copy_text(char **out, const char *s, struct moor_error *err)
+{
+    return s ? moor_span_dup(moor_span_str(s), out, err) : MOOR_OK;
+}
+
+/* The parent's word is only shown: the text of the setting may be one of ours. */
+static const char *setting_of(const char *said)
+{
+    return moor_streq(said, "proxy.url") ? "proxy.url" : "https_proxy";
+}
+
+static moor_code read_proxy(const struct moor_fetch_message *m, struct moor_span credentials,
+                            struct moor_proxy *out, struct moor_error *err)
+{
+    out->direct_to_self = m->direct_to_self;
+    out->setting = setting_of(m->proxy_setting);
+    moor_code c = copy_text(&out->url, m->proxy, err);
+    if (c == MOOR_OK)
+        c = copy_text(&out->bypass, m->no_proxy, err);
+    if (c == MOOR_OK)
+        c = copy_text(&out->ca_file, m->proxy_ca_file, err);
+    if (c == MOOR_OK)
+        c = copy_text(&out->problem, m->proxy_problem, err);
+    if (c == MOOR_OK && credentials.n > 0)
+        c = moor_secret_set(&out->credentials, credentials, err);
+    return c;
+}
+
 static moor_code accept_hello(struct moor_fetch *f, const struct moor_fetch_message *m,
-                              struct moor_error *err)
+                              struct moor_span credentials, struct moor_error *err)
 {
     if (f->transport)
         return moor_fail(err, MOOR_E_PROTOCOL, "second hello");
     f->transport = f->opts.transport;
     if (f->transport)
         return MOOR_OK;
-    const struct moor_http_client_opts opts = { .ca_file = m->ca_file,
-                                                .proxy = m->proxy,
-                                                .no_proxy = m->no_proxy };
-    moor_code c = moor_http_client_new(f->loop, &opts, &f->client, err);
+    MOOR_AUTO(moor_proxy) proxy = MOOR_PROXY_INIT;
+    const struct moor_http_client_opts opts = { .ca_file = m->ca_file, .proxy = &proxy };
+    moor_code c = read_proxy(m, credentials, &proxy, err);
+    if (c == MOOR_OK)
+        c = moor_http_client_new(f->loop, &opts, &f->client, err);
     if (c == MOOR_OK)
         f->transport = moor_http_client_transport(f->client);
     return c;
@@ -276,7 +305,7 @@ static void on_message(void *ctx, const struct moor_fetch_message *m, struct moo
     struct moor_error err = MOOR_ERROR_INIT;
     struct job *j = find_job(f, m->id);
     if (m->type == MOOR_FETCH_HELLO) {
-        if (accept_hello(f, m, &err) != MOOR_OK)
+        if (accept_hello(f, m, payload, &err) != MOOR_OK)
             end(f, &err);
     } else if (m->type == MOOR_FETCH_REQUEST && !j) {
         if (accept_request(f, m, payload, passed, &err) != MOOR_OK)

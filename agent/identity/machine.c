@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/span.h"
+#include "core/proxy.h"
 
 #define DOCUMENTS_MAX (1024 * 1024)
 
@@ -15,6 +16,8 @@ static moor_code load_all(struct moor_machine *m, struct moor_error *err)
         return c;
     c = moor_cloud_load(m->config.cloud, &m->cloud, &m->arena, &why);
     m->settings_error.code = moor_settings_load_closed(&m->settings, &m->arena, &m->settings_error);
+    if (!c)
+        c = moor_proxy_load(&m->settings, &m->cloud, &m->proxy, &why);
     /* NOTFOUND is kept for "not connected": a cloud that is not registered is another matter. */
     return c ? moor_fail(err, c == MOOR_E_NOTFOUND ? MOOR_E_BADINPUT : c, "%s", why.msg) : c;
 }
@@ -35,6 +38,7 @@ void moor_machine_free(struct moor_machine *m)
 {
     if (!m)
         return;
+    moor_proxy_drop(&m->proxy);
     moor_arena_drop(&m->arena);
     free(m);
 }
@@ -75,24 +79,13 @@ bool moor_machine_same(const struct moor_machine *a, const struct moor_machine *
            moor_streq(a->config.vm_id, b->config.vm_id) &&
            moor_streq(a->config.tenant_id, b->config.tenant_id) &&
            same_cloud(&a->cloud, &b->cloud) && same_settings(&a->settings, &b->settings) &&
+           moor_proxy_same(&a->proxy, &b->proxy) &&
            moor_streq(a->settings_error.msg, b->settings_error.msg);
 }
 
 moor_code moor_machine_client(const struct moor_machine *m, struct moor_loop *l,
                               struct moor_http_client **out, struct moor_error *err)
 {
-    MOOR_AUTO(moor_buf) bypass = MOOR_BUF(16384);
-    const struct moor_str_list *list = &m->settings.proxy_bypass;
-    for (size_t i = 0; i < list->count; i++)
-        moor_buf_fmt(&bypass, "%s%s", i ? "," : "", list->items[i]);
-    moor_code c = moor_buf_ok(&bypass, "proxy.bypass", err);
-    if (c)
-        return c;
-    const char *proxy = m->settings.proxy_url;
-    const struct moor_http_client_opts opts = {
-        .ca_file = m->cloud.ca_file,
-        .proxy = proxy && *proxy ? proxy : NULL,
-        .no_proxy = bypass.len ? moor_buf_cstr(&bypass) : NULL,
-    };
+    const struct moor_http_client_opts opts = { .ca_file = m->cloud.ca_file, .proxy = &m->proxy };
     return moor_http_client_new(l, &opts, out, err);
 }

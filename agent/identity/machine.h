@@ -18,6 +18,7 @@ struct moor_machine {
     struct moor_agentconfig config;
     struct moor_cloud cloud;
     struct moor_settings settings;
+    struct moor_proxy proxy;
     struct moor_error settings_error; /* why local policy is closed; code 0: it is as written */
 };
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/cloud.h"
+#include "core/proxy.h"
 #include "core/roles.h"
 #include "http/client.h"
 #include "logs/config.h"
@@ -49,6 +50,7 @@ struct moor_forwarder {
 
     struct moor_logs_config config;
     char *connection; /* what the clients were made for; NULL = not connected */
+    struct moor_proxy proxy;
     struct moor_http_client *client, *local;
     struct moor_roles *roles;
     struct moor_sender *sender;
@@ -249,16 +251,7 @@ static void disconnect(struct moor_forwarder *f)
 static moor_code connect_to(struct moor_forwarder *f, const struct moor_logs_config *c,
                             struct moor_error *err)
 {
-    MOOR_AUTO(moor_buf) bypass = MOOR_BUF(16384);
-    for (size_t i = 0; i < c->settings.proxy_bypass.count; i++) {
-        moor_buf_str(&bypass, i > 0 ? "," : "");
-        moor_buf_str(&bypass, c->settings.proxy_bypass.items[i]);
-    }
-    const struct moor_http_client_opts opts = {
-        .ca_file = c->cloud.ca_file,
-        .proxy = *c->settings.proxy_url ? c->settings.proxy_url : NULL,
-        .no_proxy = bypass.len > 0 ? moor_buf_cstr(&bypass) : NULL,
-    };
+    const struct moor_http_client_opts opts = { .ca_file = c->cloud.ca_file, .proxy = &f->proxy };
     const struct moor_http_client_opts local = { .connections_max = 1 };
     moor_code code = moor_http_client_new(f->loop, &opts, &f->client, err);
     if (code == MOOR_OK)
@@ -276,19 +269,13 @@ static moor_code connect_to(struct moor_forwarder *f, const struct moor_logs_con
 static moor_code describe(const struct moor_logs_config *c, char **out, struct moor_error *err)
 {
     MOOR_AUTO(moor_buf) b = MOOR_BUF(65536);
-    const char *const parts[] = { c->machine.vm_id,
-                                  c->machine.resource_id,
-                                  c->machine.cloud,
-                                  c->cloud.ca_file,
-                                  c->cloud.his_endpoint,
-                                  c->settings.proxy_url,
-                                  moor_cloud_ingestion_audience(&c->cloud) };
+    const char *const parts[] = { c->machine.vm_id,      c->machine.resource_id,
+                                  c->machine.cloud,      c->cloud.ca_file,
+                                  c->cloud.his_endpoint, moor_cloud_ingestion_audience(&c->cloud) };
     for (size_t i = 0; i < MOOR_COUNTOF(parts); i++) {
         moor_buf_str(&b, parts[i] ? parts[i] : "");
         moor_buf_char(&b, '\n');
     }
-    for (size_t i = 0; i < c->settings.proxy_bypass.count; i++)
-        moor_buf_fmt(&b, "%s ", c->settings.proxy_bypass.items[i]);
     return moor_buf_take(&b, "connection", out, err);
 }
 
@@ -296,10 +283,15 @@ static moor_code reconnect(struct moor_forwarder *f, const struct moor_logs_conf
                            struct moor_error *err)
 {
     MOOR_AUTOSTR wanted = NULL;
+    MOOR_AUTO(moor_proxy) proxy = MOOR_PROXY_INIT;
     moor_code code = describe(c, &wanted, err);
-    if (code != MOOR_OK || moor_streq(wanted, f->connection))
+    if (code == MOOR_OK)
+        code = moor_proxy_load(&c->settings, &c->cloud, &proxy, err);
+    if (code != MOOR_OK ||
+        (moor_streq(wanted, f->connection) && moor_proxy_same(&proxy, &f->proxy)))
         return code;
     disconnect(f);
+    moor_proxy_move(&f->proxy, &proxy);
     code = connect_to(f, c, err);
     if (code == MOOR_OK)
         f->connection = MOOR_TAKE(wanted);
@@ -625,6 +617,7 @@ void moor_forwarder_free(struct moor_forwarder *f)
     if (!f)
         return;
     disconnect(f);
+    moor_proxy_drop(&f->proxy);
     if (f->saving)
         f->saving->owner = NULL;
     moor_pool_free(f->pool);

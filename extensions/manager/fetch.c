@@ -237,7 +237,7 @@ static void on_answer(void *ctx, const struct moor_http_response *r, const struc
     op->err = *err;
     if (c == MOOR_OK && (r->status < 200 || r->status > 299))
         c = moor_http_error_from(r, "package", &op->err);
-    if (c == MOOR_E_NOMEM)
+    if (c == MOOR_E_LIMIT)
         too_long(op);
     /* A range behind the end: what is here is not a beginning of it. */
     if (c != MOOR_OK && op->err.http == 416)

@@ -6,7 +6,9 @@
 #include "core/agentconfig.h"
 #include "core/cloud.h"
 #include "core/fetch_transport.h"
+#include "core/proxy.h"
 #include "core/roles.h"
+#include "core/settings.h"
 #include "manager/internal.h"
 #include "manager/sync.h"
 #include "platform/clock.h"
@@ -121,15 +123,28 @@ static void on_reported(void *ctx, const char *hash)
         moor_log_error(MOOR_LOG_WARNING, "hashes.failed", &err, NULL);
 }
 
+static moor_code read_proxy(const struct moor_cloud *cloud, struct moor_proxy *out,
+                            struct moor_error *err)
+{
+    MOOR_AUTO(moor_arena) arena = MOOR_ARENA(256 * 1024);
+    struct moor_settings settings;
+    (void)!moor_settings_load_closed(&settings, &arena, NULL); /* the plan tells what is wrong */
+    return moor_proxy_load(&settings, cloud, out, err);
+}
+
 static moor_code make_transports(struct moor_link *l, struct moor_error *err)
 {
     const struct moor_http_client_opts local = { .ca_file = l->cloud.ca_file };
+    MOOR_AUTO(moor_proxy) proxy = MOOR_PROXY_INIT;
     moor_code c = moor_http_client_new(l->m->loop, &local, &l->local, err);
+    if (c == MOOR_OK)
+        c = read_proxy(&l->cloud, &proxy, err);
     if (c != MOOR_OK)
         return c;
     const struct moor_fetch_transport_opts cloud = { .program = l->m->program,
-                                                     .ca_file = l->cloud.ca_file };
-    const struct moor_fetch_transport_opts world = { .program = l->m->program };
+                                                     .ca_file = l->cloud.ca_file,
+                                                     .proxy = &proxy };
+    const struct moor_fetch_transport_opts world = { .program = l->m->program, .proxy = &proxy };
     c = moor_fetch_transport_new(l->m->loop, &cloud, &l->to_cloud, err);
     if (c == MOOR_OK)
         c = moor_fetch_transport_new(l->m->loop, &world, &l->to_world, err);
@@ -153,6 +168,20 @@ static moor_code make_sync(struct moor_link *l, struct moor_error *err)
         .ctx = l,
     };
     return moor_sync_new(m->loop, &opts, &l->sync, err);
+}
+
+/* The settings may have changed. */
+static void refresh_proxy(struct moor_link *l)
+{
+    MOOR_AUTO(moor_proxy) proxy = MOOR_PROXY_INIT;
+    struct moor_error err = MOOR_ERROR_INIT;
+    moor_code c = read_proxy(&l->cloud, &proxy, &err);
+    if (c == MOOR_OK)
+        c = moor_fetch_transport_set_proxy(l->to_cloud, &proxy, &err);
+    if (c == MOOR_OK)
+        c = moor_fetch_transport_set_proxy(l->to_world, &proxy, &err);
+    if (c != MOOR_OK)
+        moor_log_error(MOOR_LOG_WARNING, "proxy.not-changed", &err, NULL);
 }
 
 static moor_code link_new(struct moor_manager *m, struct moor_link **out, struct moor_error *err)
@@ -201,8 +230,10 @@ void moor_link_refresh(struct moor_manager *m)
     struct moor_agentconfig now;
     moor_code c = moor_agentconfig_load(&now, &arena, &err);
     if (c == MOOR_OK && m->link && moor_agentconfig_same_resource(&now, &m->link->config) &&
-        moor_streq(now.vm_id, m->link->config.vm_id))
+        moor_streq(now.vm_id, m->link->config.vm_id)) {
+        refresh_proxy(m->link);
         return;
+    }
     if (m->link) {
         moor_link_free(m->link);
         m->link = NULL;

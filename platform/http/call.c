@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "http/call_proxy.h"
 #include "http/call_tls.h"
 #include "http/response.h"
 #include "platform/clock.h"
@@ -43,7 +44,7 @@ static void stop(struct moor_http_call *call, moor_code code, const char *what)
 /* With a proxy the address is the proxy's, which the machine's owner chose. */
 static bool must_be_public(const struct moor_http_call *call)
 {
-    return call->req.public_only && !call->settings->proxy;
+    return call->req.public_only && !call->proxied;
 }
 
 static curl_socket_t on_open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *a)
@@ -71,14 +72,15 @@ static int on_connected(void *ctx, char *peer, char *local, int peer_port, int l
     return CURL_PREREQFUNC_ABORT;
 }
 
-/* The name belongs to the URL's host; the connection to an https proxy has another one. */
 static CURLcode on_ssl_context(CURL *easy, void *ssl_ctx, void *ctx)
 {
-    const struct moor_http_call *call = ctx;
-    bool to_proxy = moor_span_starts(moor_span_str(call->settings->proxy), "https:");
+    struct moor_http_call *call = ctx;
+    bool to_proxy = false;
     (void)easy;
-    return moor_call_tls_tighten(ssl_ctx, to_proxy ? NULL : call->host) ? CURLE_OK
-                                                                        : CURLE_OUT_OF_MEMORY;
+    bool ok = call->proxied
+                  ? moor_call_proxy_tls(ssl_ctx, &call->settings->proxy, call->host, &to_proxy)
+                  : moor_call_tls_tighten(ssl_ctx, call->host);
+    return ok ? CURLE_OK : CURLE_SSL_CACERT_BADFILE;
 }
 
 /* The answer. */
@@ -178,7 +180,7 @@ static moor_code write_sink(struct moor_http_call *call, struct moor_span bytes)
         return c;
     uint64_t at = call->answer.received;
     if (bytes.n > call->req.sink_max || at > call->req.sink_max - bytes.n)
-        return moor_fail(&call->stopped, MOOR_E_NOMEM, "%s: the answer is longer than %llu bytes",
+        return moor_fail(&call->stopped, MOOR_E_LIMIT, "%s: the answer is longer than %llu bytes",
                          call->peer_name, (unsigned long long)call->req.sink_max);
     c = plat_write_at(call->req.sink, at, bytes, &call->stopped);
     if (c == MOOR_OK)
@@ -195,7 +197,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *ctx)
     moor_buf_span(&call->body, bytes);
     if (!call->body.failed)
         return bytes.n;
-    (void)!moor_fail(&call->stopped, MOOR_E_NOMEM, "%s: the answer is longer than %zu bytes",
+    (void)!moor_fail(&call->stopped, MOOR_E_LIMIT, "%s: the answer is longer than %zu bytes",
                      call->peer_name, call->req.body_max);
     return 0;
 }
@@ -358,6 +360,9 @@ static moor_code check_parsed(struct moor_http_call *call, CURLU *u, struct moor
     else if (!(call->peer_name = moor_arena_fmt(&call->arena, "%s://%s:%s", scheme, host, port)) ||
              !(call->host = moor_arena_str(&call->arena, moor_span_str(host))))
         c = moor_fail(err, MOOR_E_NOMEM, "HTTP request: out of memory");
+    else
+        call->proxied =
+            !call->req.unix_socket && moor_call_proxy_applies(u, &call->settings->proxy);
     curl_free(scheme);
     curl_free(host);
     curl_free(port);
@@ -416,17 +421,12 @@ static bool set_connection(struct moor_http_call *call)
         { CURLOPT_MAXAGE_CONN, IDLE_REUSE_S },
         { CURLOPT_BUFFERSIZE, 16 * 1024 },
         { CURLOPT_UPLOAD_BUFFERSIZE, 16 * 1024 },
-        { CURLOPT_SUPPRESS_CONNECT_HEADERS, 1 },
-        { CURLOPT_PROXY_SSLVERSION, CURL_SSLVERSION_TLSv1_2 },
         /* Without this, giving up waits for the thread that looks a name up. */
         { CURLOPT_QUICK_EXIT, 1 },
     };
     const struct text_option texts[] = {
         { CURLOPT_PROTOCOLS_STR, call->req.https_only ? "https" : "http,https" },
         { CURLOPT_USERAGENT, s->user_agent },
-        /* Empty, not unset: the environment is not asked. */
-        { CURLOPT_PROXY, s->proxy && !call->req.unix_socket ? s->proxy : "" },
-        { CURLOPT_NOPROXY, s->no_proxy ? s->no_proxy : "" },
     };
     return set_longs(call->easy, longs, MOOR_COUNTOF(longs)) &&
            set_texts(call->easy, texts, MOOR_COUNTOF(texts)) &&
@@ -489,6 +489,7 @@ static bool set_hop(struct moor_http_call *call, const char *url)
     uint64_t left = call->deadline_ms > now ? call->deadline_ms - now : 1;
     uint64_t connect = call->req.connect_timeout_ms;
     return curl_easy_setopt(call->easy, CURLOPT_URL, url) == CURLE_OK &&
+           moor_call_proxy_set(call->easy, call->proxied ? &call->settings->proxy : NULL) &&
            curl_easy_setopt(call->easy, CURLOPT_TIMEOUT_MS, (long)left) == CURLE_OK &&
            curl_easy_setopt(call->easy, CURLOPT_CONNECTTIMEOUT_MS,
                             (long)(connect < left ? connect : left)) == CURLE_OK;
@@ -616,6 +617,15 @@ static moor_code finish_answer(struct moor_http_call *call, int status, struct m
     return MOOR_OK;
 }
 
+static void tell_failure(const struct moor_http_call *call, CURLcode result, struct moor_error *err)
+{
+    const char *text = *call->curl_text ? call->curl_text : curl_easy_strerror(result);
+    moor_code code = code_of(result);
+    if (!call->proxied || !moor_call_proxy_failed(call->easy, result, code, &call->settings->proxy,
+                                                  call->peer_name, text, err))
+        (void)!moor_fail(err, code, "%s: %s", call->peer_name, text);
+}
+
 bool moor_call_ended(struct moor_http_call *call, CURLcode result,
                      const struct moor_http_response **answer, struct moor_error *err)
 {
@@ -625,8 +635,7 @@ bool moor_call_ended(struct moor_http_call *call, CURLcode result,
         return false;
     }
     if (result != CURLE_OK) {
-        const char *text = *call->curl_text ? call->curl_text : curl_easy_strerror(result);
-        (void)!moor_fail(err, code_of(result), "%s: %s", call->peer_name, text);
+        tell_failure(call, result, err);
         return false;
     }
     if (!call->head_ended) { /* libcurl takes a head that ends too early for an answer */
@@ -634,6 +643,10 @@ bool moor_call_ended(struct moor_http_call *call, CURLcode result,
         return false;
     }
     int status = status_of(call);
+    if (call->proxied && status == 407) { /* http: the proxy answers in the peer's place */
+        (void)!moor_call_proxy_unauthorized(&call->settings->proxy, call->peer_name, err);
+        return false;
+    }
     if (is_redirect(call, status))
         return follow(call, err) == MOOR_OK;
     if (finish_answer(call, status, err) == MOOR_OK)

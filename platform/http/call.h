@@ -11,14 +11,14 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/error.h"
+#include "http/proxy.h"
 #include "http/transport.h"
 
 /* What all calls of a client have in common; the client's. */
 struct moor_call_settings {
     char *ca_file;
-    char *proxy;
-    char *no_proxy;
     char *user_agent;
+    struct moor_proxy proxy;
     CURLSH *share;
 };
 
@@ -36,6 +36,7 @@ struct moor_http_call {
     uint64_t deadline_ms;
     unsigned redirects;    /* followed so far */
     const char *host;      /* of the URL, for the certificate */
+    bool proxied;          /* this hop */
     const char *peer_name; /* "https://host:port", for errors */
 
     struct moor_arena answer_arena;

@@ -203,15 +203,14 @@ static moor_code set_up(struct moor_http_client *c, const struct moor_http_clien
 {
     struct moor_call_settings *s = &c->settings;
     s->share = curl_share_init();
-    if (!s->share || !copy_text(&s->ca_file, opts->ca_file) || !copy_text(&s->proxy, opts->proxy) ||
-        !copy_text(&s->no_proxy, opts->no_proxy) ||
+    if (!s->share || !copy_text(&s->ca_file, opts->ca_file) ||
         !copy_text(&s->user_agent, opts->user_agent ? opts->user_agent : "mooring/" MOOR_VERSION) ||
         curl_share_setopt(s->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION) != CURLSHE_OK)
         return moor_fail(err, MOOR_E_NOMEM, "HTTP client: out of memory");
-    moor_code code = moor_timer_new(c->loop, on_timer, c, &c->timer, err);
-    if (code != MOOR_OK)
-        return code;
-    return moor_timer_new(c->loop, on_idle, c, &c->idle, err);
+    moor_code code = moor_proxy_copy(opts->proxy, &s->proxy, err);
+    if (code == MOOR_OK)
+        code = moor_timer_new(c->loop, on_timer, c, &c->timer, err);
+    return code == MOOR_OK ? moor_timer_new(c->loop, on_idle, c, &c->idle, err) : code;
 }
 
 moor_code moor_http_client_new(struct moor_loop *l, const struct moor_http_client_opts *opts,
@@ -247,9 +246,8 @@ void moor_http_client_free(struct moor_http_client *c)
     if (c->settings.share)
         (void)curl_share_cleanup(c->settings.share);
     free(c->settings.ca_file);
-    free(c->settings.proxy);
-    free(c->settings.no_proxy);
     free(c->settings.user_agent);
+    moor_proxy_drop(&c->settings.proxy);
     moor_timer_free(c->timer);
     moor_timer_free(c->idle);
     free(c);

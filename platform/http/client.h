@@ -16,17 +16,17 @@
 #include "base/error.h"
 #include "base/secret.h"
 #include "base/span.h"
+#include "http/proxy.h"
 #include "http/transport.h"
 
 struct moor_loop;
 struct moor_http_client;
 
 struct moor_http_client_opts {
-    const char *ca_file;      /* PEM; replaces the system store; NULL = system store */
-    const char *proxy;        /* "http://host:port", NULL = none; the environment is not read */
-    const char *no_proxy;     /* comma list as libcurl takes it */
-    const char *user_agent;   /* NULL = "mooring/VERSION" */
-    unsigned connections_max; /* per host, 0 = 4 */
+    const char *ca_file;            /* PEM; replaces the system store; NULL = system store */
+    const struct moor_proxy *proxy; /* copied; NULL = none; the environment is not read */
+    const char *user_agent;         /* NULL = "mooring/VERSION" */
+    unsigned connections_max;       /* per host, 0 = 4 */
 };
 
 MOOR_NODISCARD moor_code moor_http_client_new(struct moor_loop *l,

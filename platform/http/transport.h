@@ -64,7 +64,7 @@ struct moor_http_response {
 const char *moor_http_response_header(const struct moor_http_response *r, const char *name);
 
 /* err->code is MOOR_OK when there is an answer, whatever its status: r is then set. Otherwise r is
- * NULL and err says TRANSIENT (look-up, connection, TLS), TIMEOUT, NOMEM (limit), PROTOCOL ... */
+ * NULL and err says TRANSIENT (look-up, connection, TLS), TIMEOUT, LIMIT, PROTOCOL, PROXY ... */
 typedef void (*moor_http_done_fn)(void *ctx, const struct moor_http_response *r,
                                   const struct moor_error *err);
 

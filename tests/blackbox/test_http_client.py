@@ -223,7 +223,7 @@ def test_body_over_its_limit_is_refused(workspace, headers):
     with ScriptServer({"/a": answer_bytes(200, b"x" * 5001, **headers),
                        "/b": answer_bytes(200, b"x" * 5000, **headers)}) as server:
         over, at = ask(workspace, "--body-max", 5000, f"{server.url}/a", f"{server.url}/b")
-    assert over["code"] == "no memory" and "longer than 5000 bytes" in over["message"]
+    assert over["code"] == "answer too long" and "longer than 5000 bytes" in over["message"]
     assert at["status"] == 200 and len(at["body"]) == 5000
 
 
@@ -396,9 +396,10 @@ def test_proxy_of_the_environment_is_not_used(workspace, monkeypatch):
 
 def test_proxy_that_refuses_is_told(workspace):
     with ScriptServer({"localhost:9": answer_bytes(407, b"who?", Connection="close")}) as proxy:
-        answer, = ask(workspace, "--proxy", f"http://user:canary@localhost:{proxy.port}", "https://localhost:9/")
+        answer, = ask(workspace, "--proxy", f"http://localhost:{proxy.port}",
+                      "--proxy-user", "user:canary", "https://localhost:9/")
         assert proxy.asked[0].headers["proxy-authorization"].startswith("Basic ")
-    assert answer["code"] == "transient" and "407" in answer["message"]
+    assert answer["code"] == "refused by the proxy" and "407" in answer["message"]
     assert "canary" not in str(answer)
 
 

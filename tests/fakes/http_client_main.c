@@ -27,6 +27,8 @@ struct app {
     struct moor_timer *cancel;
     struct moor_timer *next;
     struct moor_http_client_opts opts;
+    struct moor_proxy proxy;
+    const char *proxy_url, *no_proxy, *proxy_ca, *proxy_user;
     struct moor_http_request req;
     struct moor_http_header headers[8];
     struct moor_http_call *call;
@@ -122,8 +124,10 @@ static bool set_argument(struct app *app, const char *name, char *value)
         uint64_t *number;
     } arguments[] = {
         { "--ca", &app->opts.ca_file, NULL },
-        { "--proxy", &app->opts.proxy, NULL },
-        { "--no-proxy", &app->opts.no_proxy, NULL },
+        { "--proxy", &app->proxy_url, NULL },
+        { "--no-proxy", &app->no_proxy, NULL },
+        { "--proxy-ca", &app->proxy_ca, NULL },
+        { "--proxy-user", &app->proxy_user, NULL },
         { "--method", &app->req.method, NULL },
         { "--unix", &app->req.unix_socket, NULL },
         { "--type", &app->req.content_type, NULL },
@@ -197,9 +201,30 @@ static bool read_arguments(int argc, char **argv, struct app *app)
     return app->url_count > 0;
 }
 
+static moor_code set_proxy(struct app *app, struct moor_error *err)
+{
+    const struct {
+        const char *from;
+        char **to;
+    } texts[] = { { app->proxy_url, &app->proxy.url },
+                  { app->no_proxy, &app->proxy.bypass },
+                  { app->proxy_ca, &app->proxy.ca_file } };
+    moor_code c = MOOR_OK;
+    for (size_t i = 0; c == MOOR_OK && i < MOOR_COUNTOF(texts); i++)
+        if (texts[i].from)
+            c = moor_span_dup(moor_span_str(texts[i].from), texts[i].to, err);
+    if (c == MOOR_OK && app->proxy_user)
+        c = moor_secret_set(&app->proxy.credentials, moor_span_str(app->proxy_user), err);
+    app->proxy.setting = "--proxy";
+    app->opts.proxy = &app->proxy;
+    return c;
+}
+
 static moor_code run(struct app *app, struct moor_error *err)
 {
     moor_code c = moor_loop_new(&app->loop, err);
+    if (c == MOOR_OK)
+        c = set_proxy(app, err);
     if (c == MOOR_OK)
         c = moor_http_client_new(app->loop, &app->opts, &app->client, err);
     if (c == MOOR_OK)
@@ -235,6 +260,7 @@ int main(int argc, char **argv)
     moor_timer_free(app.next);
     moor_loop_free(app.loop);
     moor_secret_drop(&app.bearer);
+    moor_proxy_drop(&app.proxy);
     plat_file_drop(&app.sink);
     return c == MOOR_OK ? 0 : 1;
 }

@@ -3,6 +3,7 @@
 foreach(name documents settings names options service url)
     moor_test(unit/agent/core/${name}_test.c USES core posix)
 endforeach()
+moor_test(unit/agent/core/proxy_test.c USES core http contract_os posix)
 
 moor_test(unit/agent/identity/schedule_test.c USES identity core http run crypto posix)
 moor_test(unit/agent/identity/facts_test.c USES identity core http run crypto posix)

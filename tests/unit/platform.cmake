@@ -17,7 +17,7 @@ foreach(name idle log simulation)
     moor_test(unit/platform/run/${name}_test.c USES fakes run posix)
 endforeach()
 
-foreach(name chunked client_server request_head router target transport)
+foreach(name chunked client_server proxy request_head router target transport)
     moor_test(unit/platform/http/${name}_test.c USES http run base posix)
 endforeach()
 moor_test(unit/platform/http/server_tls_test.c USES fakes http contract_os posix

@@ -73,6 +73,11 @@ static void lists_that_cannot_be_understood_fail_closed(void)
         "{\"schema\":1,\"extensions.blocklist\":[\"a/b c\"]}",
         "{\"schema\":1,\"logs.denyPaths\":[\"var/log\"]}",
         "{\"schema\":1,\"proxy.url\":\"http://user:canary@p\"}",
+        "{\"schema\":1,\"proxy.url\":\"http://p:3128/path\"}",
+        "{\"schema\":1,\"proxy.url\":\"socks5://p\"}",
+        "{\"schema\":1,\"proxy.bypass\":[\"https://a.example\"]}",
+        "{\"schema\":1,\"proxy.credentialsFile\":\"password\"}",
+        "{\"schema\":1,\"proxy.caFile\":\"ca.pem\"}",
         "{\"schema\":1,\"config.mode\":\"none\"}",
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

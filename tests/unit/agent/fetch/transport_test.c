@@ -223,7 +223,7 @@ static void what_the_role_says_is_not_believed(void)
         moor_code code;
     } cases[] = {
         { "https://h/lie", MOOR_E_PROTOCOL },
-        { "https://h/toolong", MOOR_E_NOMEM },
+        { "https://h/toolong", MOOR_E_LIMIT },
         { "https://h/error", MOOR_E_TIMEOUT },
     };
     for (size_t i = 0; i < MOOR_COUNTOF(cases); i++) {

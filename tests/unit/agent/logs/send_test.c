@@ -19,8 +19,9 @@ static void each_answer_has_its_verdict(void)
         { MOOR_E_NOTFOUND, 404, MOOR_SEND_HOLD },    { MOOR_E_TRANSIENT, 408, MOOR_SEND_RETRY },
         { MOOR_E_REMOTE, 413, MOOR_SEND_TOO_LARGE }, { MOOR_E_THROTTLED, 429, MOOR_SEND_RETRY },
         { MOOR_E_TRANSIENT, 503, MOOR_SEND_RETRY },  { MOOR_E_TRANSIENT, 0, MOOR_SEND_RETRY },
-        { MOOR_E_TIMEOUT, 0, MOOR_SEND_RETRY },      { MOOR_E_PROTOCOL, 0, MOOR_SEND_HOLD },
-        { MOOR_E_REMOTE, 302, MOOR_SEND_HOLD },      { MOOR_E_NOMEM, 0, MOOR_SEND_HOLD },
+        { MOOR_E_TIMEOUT, 0, MOOR_SEND_RETRY },      { MOOR_E_PROTOCOL, 0, MOOR_SEND_RETRY },
+        { MOOR_E_PROXY, 0, MOOR_SEND_HOLD },         { MOOR_E_REMOTE, 302, MOOR_SEND_HOLD },
+        { MOOR_E_NOMEM, 0, MOOR_SEND_HOLD },
     };
     for (size_t i = 0; i < MOOR_COUNTOF(cases); i++) {
         const struct moor_error e = answer(cases[i].code, cases[i].http, 0);
