@@ -16,7 +16,7 @@ struct check_options {
 };
 #define CH(member) offsetof(struct check_options, member)
 static const struct moor_option check_options[] = {
-    { "cloud", 0, "NAME", CH(cloud), "cloud; default: the connected or the only registered one" },
+    { "cloud", 0, "CLOUD", CH(cloud), "cloud; default: the connected or the only registered one" },
     { "location", 'l', "NAME", CH(location), "location whose endpoints are looked at" },
     { NULL, 0, NULL, 0, NULL },
 };

@@ -47,6 +47,7 @@ extern const struct moor_verb moor_verb_check, moor_verb_connect, moor_verb_disc
     moor_verb_help, moor_verb_show, moor_verb_version;
 
 const struct moor_verb *const *moor_verbs(size_t *count);
+extern const struct moor_option moor_common_options[];
 int moor_cli_main(int argc, char **argv);
 
 /* output.c */

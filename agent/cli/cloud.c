@@ -198,9 +198,11 @@ const struct moor_verb moor_verb_cloud_register = {
     .name = "cloud register",
     .words = "NAME URL",
     .summary = "make a cloud known to this machine",
-    .text = "Reads https://host[:port]/metadata/endpoints and stores what it says, the CA and\n"
-            "whom the gallery's signatures come from. Trust comes from --ca-file, --ca-sha256,\n"
-            "or this system's CA store; an unknown issuer is refused.\n",
+    .text = "Reads https://host[:port]/metadata/endpoints once and stores what it says, the CA,\n"
+            "and whom the gallery's signatures come from. There is no trust on first use: it\n"
+            "comes from --ca-file, which for this cloud replaces the system's CA store, from\n"
+            "--ca-sha256, or from that store. An unknown issuer is refused; the message says its\n"
+            "fingerprint and how to compare it (mooring-controlplane ca fingerprint).\n",
     .options = register_options,
     .options_size = sizeof(struct register_options),
     .words_min = 2,
@@ -216,7 +218,7 @@ const struct moor_verb moor_verb_cloud_list = {
 };
 const struct moor_verb moor_verb_cloud_show = {
     .name = "cloud show",
-    .words = "NAME",
+    .words = "CLOUD",
     .summary = "show what is stored of a cloud",
     .words_min = 1,
     .words_max = 1,
@@ -224,7 +226,7 @@ const struct moor_verb moor_verb_cloud_show = {
 };
 const struct moor_verb moor_verb_cloud_remove = {
     .name = "cloud remove",
-    .words = "NAME",
+    .words = "CLOUD",
     .summary = "forget a registered cloud, its CA and its gallery",
     .words_min = 1,
     .words_max = 1,

@@ -25,7 +25,7 @@ static const struct moor_option connect_options[] = {
     { "resource-group", 'g', "NAME", CO(group), "resource group; made when missing" },
     { "location", 'l', "NAME", CO(location), "location of the resource" },
     { "resource-name", 'n', "NAME", CO(name), "name of the resource; default: the host name" },
-    { "cloud", 0, "NAME", CO(cloud), "registered cloud; may be left out when there is one" },
+    { "cloud", 0, "CLOUD", CO(cloud), "registered cloud; may be left out when there is one" },
     { "tags", 0, "A=B,C=D", CO(tags), "tags of the resource" },
     { "correlation-id", 0, "UUID", CO(correlation_id), "sent along for telemetry" },
     MOOR_CREDENTIAL_OPTIONS(struct connect_options, who),
@@ -311,7 +311,11 @@ const struct moor_verb moor_verb_connect = {
     .summary = "make this machine a resource of a cloud",
     .text = "The secret of the service principal comes from a file, standard input (-), or the\n"
             "variable MOORING_SERVICE_PRINCIPAL_SECRET; an access token from a file or\n"
-            "MOORING_ACCESS_TOKEN. Run again with the same parameters it changes nothing.\n",
+            "MOORING_ACCESS_TOKEN.\n"
+            "\n"
+            "The steps are told one by one. When one fails, what was made is undone, and what\n"
+            "could not be undone is named. The same command run again after a crash goes on\n"
+            "where it stopped; run on a connected machine it changes nothing and succeeds.\n",
     .options = connect_options,
     .options_size = sizeof(struct connect_options),
     .admin = true,
@@ -321,7 +325,9 @@ const struct moor_verb moor_verb_disconnect = {
     .name = "disconnect",
     .words = "",
     .summary = "delete the resource and this machine's identity",
-    .text = "Installed extensions stay on the machine. Credentials are given as for connect.\n",
+    .text = "Then key, certificates and tokens of this machine are removed. Installed extensions\n"
+            "stay. With --force-local-only neither cloud nor identity service need to answer.\n"
+            "Credentials are given as for connect.\n",
     .options = disconnect_options,
     .options_size = sizeof(struct disconnect_options),
     .admin = true,

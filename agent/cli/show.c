@@ -272,7 +272,9 @@ const struct moor_verb moor_verb_show = {
     .name = "show",
     .words = "[PROPERTY...]",
     .summary = "show this machine's identity and the agent's state",
-    .text = "Properties are named by label or by JSON key. No administrator rights are needed.\n",
+    .text = "Properties are named by label or by JSON key. No administrator rights are needed,\n"
+            "but extensions, with the reason when one failed, are shown to root only, since\n"
+            "their messages quote what handlers print.\n",
     .words_max = MOOR_WORDS_MAX,
     .run = run_show,
 };

@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/span.h"
 #include "cli/cli.h"
+#include "cli/differences.h"
 #include "core/version.h"
 #include "platform/account.h"
 #include "platform/dirs.h"
@@ -22,12 +23,14 @@ static const struct moor_verb *const verbs[] = {
     &moor_verb_help,         &moor_verb_show,        &moor_verb_version,
 };
 
-static const struct moor_option common[] = {
+const struct moor_option moor_common_options[] = {
     { "help", 'h', NULL, offsetof(struct moor_cli, help), "print this help" },
     { "json", 'j', NULL, offsetof(struct moor_cli, json), "print the answer as JSON" },
     { "verbose", 'v', NULL, offsetof(struct moor_cli, verbose), "say more" },
     { "no-color", 0, NULL, offsetof(struct moor_cli, no_color), "no colors on a terminal" },
-    { "log-stderr", 0, NULL, offsetof(struct moor_cli, log_stderr), "accepted; always so" },
+    { "log-stderr", 0, NULL, offsetof(struct moor_cli, log_stderr),
+      "messages in the form of the log" },
+    { "useStderr", 0, NULL, offsetof(struct moor_cli, log_stderr), NULL },
     { NULL, 0, NULL, 0, NULL },
 };
 
@@ -72,7 +75,7 @@ static void print_help(const struct moor_cli *cli, const struct moor_verb *verb)
     moor_buf_str(&text, "\noptions:\n");
     if (verb->options)
         moor_options_help(verb->options, &text);
-    moor_options_help(common, &text);
+    moor_options_help(moor_common_options, &text);
     moor_say("%s", moor_buf_cstr(&text));
 }
 
@@ -156,6 +159,9 @@ static moor_azcm without_verb(struct moor_cli *cli, int argc, char **argv)
     }
     if (moor_streq(argv[1], "--version"))
         return run_version(cli, NULL, NULL);
+    moor_azcm foreign = moor_foreign_verb(cli, argv[1]);
+    if (foreign != AZCM_OK)
+        return foreign;
     return moor_cli_refuse(cli, AZCM_COMMAND, "%s%s%s: no such verb", argv[1],
                            argc > 2 && argv[1][0] != '-' && argv[2][0] != '-' ? " " : "",
                            argc > 2 && argv[1][0] != '-' && argv[2][0] != '-' ? argv[2] : "");
@@ -176,12 +182,18 @@ int moor_cli_main(int argc, char **argv)
     if (!verb)
         return (int)without_verb(&cli, argc, argv);
     MOOR_ASSERT(verb->options_size <= sizeof(own));
-    const struct moor_option_set sets[] = { { common, &cli }, { verb->options, own } };
+    struct moor_foreign foreign;
+    const struct moor_option_set sets[] = { { moor_common_options, &cli },
+                                            { verb->options, own },
+                                            moor_foreign_options(verb->name, &foreign) };
     int skip = 1 + used;
-    moor_code c = moor_options_parse(sets, 2, argc - skip, argv + skip, &words, &err);
+    moor_code c =
+        moor_options_parse(sets, MOOR_COUNTOF(sets), argc - skip, argv + skip, &words, &err);
     if (c != MOOR_OK)
         return (int)moor_cli_fail(&cli, AZCM_INVALID_ARGUMENT, &err, NULL);
-    moor_azcm number = run_verb(&cli, verb, own, &words);
+    moor_azcm number = moor_foreign_check(&cli, &foreign);
+    if (number == AZCM_OK)
+        number = run_verb(&cli, verb, own, &words);
     if (fflush(stdout) != 0 && number == AZCM_OK)
         number = AZCM_UNKNOWN;
     return (int)number;

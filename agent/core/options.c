@@ -12,7 +12,7 @@ struct reader {
     size_t set_count;
     int count, at;
     char *const *args;
-    const struct moor_option *seen[SEEN_MAX];
+    const char *seen[SEEN_MAX]; /* the fields that were filled */
     size_t seen_count;
 };
 
@@ -36,11 +36,11 @@ static struct found find(const struct reader *r, struct moor_span name, char let
 static moor_code store(struct reader *r, struct found f, const char *value, struct moor_error *err)
 {
     for (size_t i = 0; i < r->seen_count; i++)
-        if (r->seen[i] == f.option)
+        if (r->seen[i] == f.field)
             return moor_fail(err, MOOR_E_BADINPUT, "--%s: given twice", f.option->name);
     if (r->seen_count == SEEN_MAX)
         return moor_fail(err, MOOR_E_BADINPUT, "more than %d options", SEEN_MAX);
-    r->seen[r->seen_count++] = f.option;
+    r->seen[r->seen_count++] = f.field;
     if (f.option->argument)
         memcpy(f.field, &value, sizeof(value));
     else
@@ -124,6 +124,8 @@ void moor_options_help(const struct moor_option *table, struct moor_buf *b)
 {
     for (const struct moor_option *o = table; o->name; o++) {
         MOOR_AUTO(moor_buf) left = MOOR_BUF(256);
+        if (!o->help)
+            continue;
         if (o->letter)
             moor_buf_fmt(&left, "  -%c, --%s", o->letter, o->name);
         else

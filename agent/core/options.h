@@ -26,7 +26,7 @@ struct moor_option {
     char letter;          /* 0 = none */
     const char *argument; /* placeholder in help; NULL: a flag, the field is a bool */
     size_t offset;        /* of a bool or a const char * */
-    const char *help;
+    const char *help; /* NULL: understood but not shown, as old names of another row's field are */
 };
 
 #define MOOR_WORDS_MAX 32

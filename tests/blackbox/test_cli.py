@@ -8,7 +8,7 @@ import subprocess
 import pytest
 from harness.cli import fails
 from harness.machine import Machine
-from harness.process import TREE, program, run
+from harness.process import program, run
 
 
 @pytest.fixture
@@ -40,11 +40,27 @@ def box(workspace):
     (["check", "--cloud", "x"], 75, "cloud x is not registered"),
     (["check"], 16, "--cloud: 0 clouds are registered"),
     (["help", "nope"], 101, "nope: no such verb"),
+    (["license"], 3, "Extended Security Updates is not available"),
+    (["upgrade", "--version", "1.2"], 3, "package manager"),
+    (["connect", "--gateway-id", "/x"], 3, "--gateway-id: Azure Arc gateway is not available"),
+    (["connect", "--automanage-profile=/x"], 3, "--automanage-profile: Automanage"),
 ])
 def test_mistakes_have_a_number_and_a_sentence(box, arguments, number, text):
     done = box.mooring(*arguments, check=False)
     fails(done, number)
     assert text in done.stderr
+
+
+def test_what_a_script_can_do_without_is_accepted_and_said_to_do_nothing(box):
+    done = box.mooring("check", "-p", "-e", "all", "--cloud", "nope", check=False)
+    assert done.returncode == 75
+    assert "--enable-pls-check: private link is not available" in done.stderr
+    assert "--extensions: endpoints of extensions is not available" in done.stderr
+
+
+def test_old_names_of_flags_are_understood(box):
+    assert box.mooring("version", "--useStderr").stdout == box.mooring("version").stdout
+    fails(box.mooring("version", "--log-stderr", "--useStderr", check=False), 23)
 
 
 def test_an_error_is_also_the_answer_when_json_is_asked_for(box):
@@ -66,10 +82,8 @@ def test_every_verb_has_help_and_the_overview_names_it(box):
         assert box.mooring("help", *words).stdout == box.mooring(*words, "-h").stdout
 
 
-def test_called_as_azcmagent_it_answers_to_that_name(box, workspace):
-    link = workspace.path / "azcmagent"
-    link.symlink_to(program("mooring"))
-    assert run([link, "version"], box.env).stdout.startswith("azcmagent version ")
+def test_called_as_azcmagent_it_answers_to_that_name(box):
+    assert run([program("azcmagent"), "version"], box.env).stdout.startswith("azcmagent version ")
 
 
 def test_version_is_the_same_in_both_forms(box):
@@ -137,33 +151,3 @@ def test_changes_need_an_administrator(workspace, arguments):
                           timeout=60, check=False)
     assert done.returncode == 18, done
     assert "AZCM0018" in done.stderr and "sudo" in done.stderr
-
-
-def completions(*typed):
-    """What bash offers behind these words."""
-    script = ('source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _mooring; '
-              'printf "%s\\n" "${COMPREPLY[@]}"')
-    done = subprocess.run(["bash", "-c", script, "bash", TREE / "packaging/completion/mooring",
-                           "mooring", *typed], capture_output=True, text=True, check=True)
-    return set(done.stdout.split())
-
-
-def test_completion_knows_every_verb_and_option(box):
-    verbs = re.findall(r"^  (\w+(?: \w+)?)  +\S", box.mooring("help").stdout, re.M)
-    assert completions("") == {verb.split()[0] for verb in verbs}
-    for verb in verbs:
-        words = verb.split()
-        if len(words) == 2:
-            assert words[1] in completions(words[0], "")
-        shown = set(re.findall(r"^ .*?(--[\w-]+)", box.mooring("help", *words).stdout, re.M))
-        assert completions(*words, "--") == shown - {"--access-token", "--service-principal-secret"}
-
-
-def test_the_man_page_has_every_option_and_exit_status(box):
-    page = (TREE / "docs/man/mooring.1").read_text()
-    for verb in ("check", "connect", "disconnect", "cloud register"):
-        for option in re.findall(r"--([\w-]+)", box.mooring("help", *verb.split()).stdout):
-            assert f"Fl -{option}" in page, option
-    numbers = set(re.findall(r"AZCM_\w+ = (\d+)", (TREE / "agent/core/azcm.h").read_text()))
-    listed = set(" ".join(re.findall(r"^\.It ([\d ,]+)$", page, re.M)).replace(",", "").split())
-    assert listed == numbers - {"0"}
