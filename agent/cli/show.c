@@ -83,7 +83,6 @@ static void add_host(struct moor_json *v)
     struct plat_host host;
     plat_host_read(&host);
     set(v, "vmUuid", host.smbios_uuid);
-    set(v, "cloudProvider", "N/A");
     set(v, "manufacturer", host.manufacturer);
     set(v, "model", host.model);
 }
@@ -112,12 +111,14 @@ static void add_status(struct moor_json *v, const struct moor_json *status,
         { "errorDetails", "agentErrorDetails" },
         { "errorTimestamp", "agentErrorTimestamp" },
         { "certificateNotAfter", "certificateNotAfter" },
+        { "cloudProvider", "cloudProvider" },
     };
     for (size_t i = 0; i < MOOR_COUNTOF(copies); i++)
         set(v, copies[i].to, moor_json_get_str(status, copies[i].from));
     set(v, "agentService", status ? "running" : "stopped");
     if (status)
         return;
+    set(v, "cloudProvider", "N/A");
     set(v, "status", "Disconnected");
     set(v, "agentVersion", moor_version());
     set(v, "agentErrorCode", "AZCM0064");

@@ -16,6 +16,7 @@
 #include "platform/file.h"
 #include "platform/host.h"
 #include "platform/random.h"
+#include "platform/self.h"
 
 /*
  * What a killed run leaves for the next: the machine id under which the resource may exist
@@ -112,7 +113,13 @@ static moor_code step_service(void *work, struct moor_error *err)
 {
     struct work *w = work;
     MOOR_AUTOPTR(moor_json) status = NULL;
-    return moor_himds_status(w->session, &status, err);
+    moor_code c = moor_himds_settled_status(w->session, &status, err);
+    const char *provider = moor_json_get_str(status, "cloudProvider");
+    if (c != MOOR_OK || !moor_streq(provider, "Azure") ||
+        moor_streq(plat_environment("MSFT_ARC_TEST"), "true"))
+        return c;
+    *w->azcm = AZCM_AZURE_VM;
+    return moor_fail(err, MOOR_E_UNSUPPORTED, "Azure's metadata service answers on this machine");
 }
 
 static moor_code step_signin(void *work, struct moor_error *err)

@@ -6,8 +6,10 @@
 #include "connect/session.h"
 #include "platform/dirs.h"
 
-#define FINISH_MS (180 * 1000)
-#define CALL_MS   (60 * 1000)
+#define FINISH_MS    (180 * 1000)
+#define CALL_MS      (60 * 1000)
+#define SETTLE_MS    100
+#define SETTLE_TRIES 30
 
 static void copy_text(char *out, size_t size, const char *in)
 {
@@ -74,6 +76,26 @@ static moor_code call(struct moor_session *s, const char *method, const char *pa
 moor_code moor_himds_status(struct moor_session *s, struct moor_json **out, struct moor_error *err)
 {
     return call(s, "GET", "/status", MOOR_SPAN_NONE, CALL_MS, out, err);
+}
+
+moor_code moor_himds_settled_status(struct moor_session *s, struct moor_json **out,
+                                    struct moor_error *err)
+{
+    MOOR_AUTOPTR(moor_json) v = NULL;
+    moor_code c = moor_himds_status(s, &v, err);
+    /* "" = still looking. An older service knows nothing of it. */
+    for (unsigned n = 0; !c && n < SETTLE_TRIES; n++) {
+        const char *provider = moor_json_get_str(v, "cloudProvider");
+        if (!provider || *provider)
+            break;
+        moor_json_free(MOOR_TAKE(v));
+        c = moor_session_pause(s, SETTLE_MS, err);
+        if (!c)
+            c = moor_himds_status(s, &v, err);
+    }
+    if (!c)
+        *out = MOOR_TAKE(v);
+    return c;
 }
 
 moor_code moor_himds_begin(struct moor_session *s, const char *vm_id, const char *resource_id,

@@ -13,6 +13,10 @@ struct moor_session;
 MOOR_NODISCARD moor_code moor_himds_status(struct moor_session *s, struct moor_json **out,
                                            struct moor_error *err);
 
+/* The same, once the role that has just started knows whose cloud the machine is in. */
+MOOR_NODISCARD moor_code moor_himds_settled_status(struct moor_session *s, struct moor_json **out,
+                                                   struct moor_error *err);
+
 /* Makes or finds the key; appends base64 of the PKCS#1 public key. */
 MOOR_NODISCARD moor_code moor_himds_begin(struct moor_session *s, const char *vm_id,
                                           const char *resource_id, struct moor_buf *public_key,

@@ -57,6 +57,9 @@ static const struct moor_azcm_entry entries[] = {
       "give one with --resource-name" },
     { AZCM_KEYS, "Keys", "the machine's key could not be made", SEE_LOGS },
     { AZCM_SAVE_PARAMETERS, "SaveParameters", "agentconfig.json could not be written", "" },
+    { AZCM_AZURE_VM, "AzureVirtualMachine",
+      "this is an Azure virtual machine, which is managed as one",
+      "to try it all the same, set MSFT_ARC_TEST=true" },
 };
 
 const struct moor_azcm_entry *moor_azcm_find(int number)

@@ -47,7 +47,8 @@ typedef enum moor_azcm {
     AZCM_COMMAND = 101,
     AZCM_RESOURCE_NAME = 102,
     AZCM_KEYS = 103,
-    AZCM_SAVE_PARAMETERS = 106
+    AZCM_SAVE_PARAMETERS = 106,
+    AZCM_AZURE_VM = 141
 } moor_azcm;
 
 struct moor_azcm_entry {

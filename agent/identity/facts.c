@@ -157,11 +157,19 @@ static const char *usual_architecture(const char *kernel)
     return kernel;
 }
 
-static struct moor_json *detected(const struct moor_facts_input *in)
+static const char *provider_of(const struct moor_host_cloud *cloud)
+{
+    return *cloud->provider ? cloud->provider : "N/A";
+}
+
+static struct moor_json *detected(const struct moor_facts_input *in,
+                                  const struct moor_host_cloud *cloud)
 {
     const struct plat_host *h = &in->host;
     struct moor_json *v = moor_json_new_object();
-    moor_json_set_str(v, "cloudprovider", "N/A");
+    moor_json_set_str(v, "cloudprovider", provider_of(cloud));
+    for (size_t i = 0; i < cloud->fact_count; i++)
+        moor_json_set_str(v, cloud->facts[i].name, cloud->facts[i].value);
     set_text(v, "manufacturer", h->manufacturer);
     set_text(v, "model", h->model);
     set_text(v, "serialNumber", h->serial);
@@ -289,6 +297,7 @@ static void set_system(struct moor_json *v, const struct plat_host *h)
 }
 
 static struct moor_json *properties_of(const struct moor_facts_input *in,
+                                       const struct moor_host_cloud *cloud,
                                        const struct moor_settings *s)
 {
     struct moor_json *v = moor_json_new_object();
@@ -297,9 +306,9 @@ static struct moor_json *properties_of(const struct moor_facts_input *in,
     moor_json_set_str(v, "mssqlDiscovered", true_or_false(in->databases.mssql));
     (void)moor_json_set(v, "agentConfiguration", configuration(s));
     (void)moor_json_set(v, "serviceStatuses", services(in));
-    struct moor_json *cloud = moor_json_set(v, "cloudMetadata", moor_json_new_object());
-    moor_json_set_str(cloud, "provider", "N/A");
-    (void)moor_json_set(v, "detectedProperties", detected(in));
+    struct moor_json *metadata = moor_json_set(v, "cloudMetadata", moor_json_new_object());
+    moor_json_set_str(metadata, "provider", provider_of(cloud));
+    (void)moor_json_set(v, "detectedProperties", detected(in, cloud));
     (void)moor_json_set(v, "networkProfile", network(in));
     (void)moor_json_set(v, "hardwareProfile", hardware(&in->host));
     (void)moor_json_set(v, "storageProfile", storage(in));
@@ -319,11 +328,13 @@ static void print_within(struct moor_json *properties, struct moor_buf *canonica
     }
 }
 
-moor_code moor_facts_make(const struct moor_facts_input *in, const struct moor_settings *settings,
-                          const char *agent_version, struct moor_facts *out, struct moor_error *err)
+moor_code moor_facts_make(const struct moor_facts_input *in, const struct moor_host_cloud *cloud,
+                          const struct moor_settings *settings, const char *agent_version,
+                          struct moor_facts *out, struct moor_error *err)
 {
     MOOR_AUTOPTR(moor_json) doc = moor_json_new_object();
-    struct moor_json *properties = moor_json_set(doc, "properties", properties_of(in, settings));
+    struct moor_json *properties =
+        moor_json_set(doc, "properties", properties_of(in, cloud, settings));
     MOOR_AUTO(moor_buf) canonical = MOOR_BUF(DOCUMENT_MAX);
     MOOR_AUTO(moor_buf) text = MOOR_BUF(MOOR_PROPERTIES_MAX);
     print_within(properties, &canonical);

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "core/service.h"
 #include "core/settings.h"
+#include "identity/hostcloud.h"
 #include "platform/host.h"
 #include "platform/inventory.h"
 
@@ -53,6 +54,7 @@ struct moor_facts {
 void moor_facts_drop(struct moor_facts *f);
 MOOR_DEFINE_AUTO(moor_facts)
 MOOR_NODISCARD moor_code moor_facts_make(const struct moor_facts_input *in,
+                                         const struct moor_host_cloud *cloud,
                                          const struct moor_settings *settings,
                                          const char *agent_version, struct moor_facts *out,
                                          struct moor_error *err);

@@ -5,6 +5,7 @@
 
 #include "base/timefmt.h"
 #include "core/version.h"
+#include "identity/guest.h"
 #include "identity/machine.h"
 #include "identity/registration.h"
 #include "identity/runstate.h"
@@ -21,6 +22,7 @@ struct moor_identity {
     void (*on_change)(void *ctx);
     void *change_ctx;
 
+    struct moor_guest *guest;
     struct moor_tokens *tokens;
     struct moor_keystore keys;
     struct moor_machine *machine;           /* NULL = not connected */
@@ -90,6 +92,7 @@ static moor_code start_work(struct moor_identity *i, struct moor_error *err)
         .settings = &i->machine->settings,
         .keys = &i->keys,
         .tokens = i->tokens,
+        .guest_of = moor_guest_cloud(i->guest),
         .changed = changed,
         .ctx = i,
     };
@@ -372,6 +375,16 @@ static void set_names(struct moor_json *v, const struct moor_identity *i)
         moor_json_set_str(v, names[n].name, names[n].value ? names[n].value : "");
 }
 
+static void set_cloud(struct moor_json *v, const struct moor_guest *g)
+{
+    const struct moor_host_cloud *c = moor_guest_cloud(g);
+    const char *provider = moor_guest_looking(g) ? "" : *c->provider ? c->provider : "N/A";
+    moor_json_set_str(v, "cloudProvider", provider);
+    struct moor_json *facts = moor_json_set(v, "cloudMetadata", moor_json_new_object());
+    for (size_t n = 0; n < c->fact_count; n++)
+        moor_json_set_str(facts, c->facts[n].name, c->facts[n].value);
+}
+
 struct moor_json *moor_identity_status(const struct moor_identity *i)
 {
     static const struct moor_registration_state none = { 0 };
@@ -391,6 +404,7 @@ struct moor_json *moor_identity_status(const struct moor_identity *i)
     set_names(v, i);
     set_time(v, "certificateNotAfter", i->keys.doc.not_after_ms);
     moor_json_set_str(v, "desiredStateRevision", s->revision);
+    set_cloud(v, i->guest);
     moor_json_set_bool(v, "upgradeRequired", s->upgrade_required);
     return v;
 }
@@ -441,6 +455,13 @@ void moor_identity_on_change(struct moor_identity *i, void (*fn)(void *ctx), voi
 
 /* ---- life ---- */
 
+static void on_guest(void *ctx)
+{
+    struct moor_identity *i = ctx;
+    if (i->registration)
+        moor_registration_look_again(i->registration);
+}
+
 moor_code moor_identity_new(struct moor_loop *l, struct moor_pool *pool, struct moor_identity **out,
                             struct moor_error *err)
 {
@@ -452,6 +473,8 @@ moor_code moor_identity_new(struct moor_loop *l, struct moor_pool *pool, struct 
     i->keys = (struct moor_keystore)MOOR_KEYSTORE_INIT;
     i->tags = moor_runstate_tags();
     moor_code c = moor_tokens_new(l, &i->tokens, err);
+    if (!c)
+        c = moor_guest_new(l, pool, on_guest, i, &i->guest, err);
     if (!c)
         *out = MOOR_TAKE(i);
     return c;
@@ -467,6 +490,7 @@ void moor_identity_free(struct moor_identity *i)
     if (i->tokens)
         stop_work(i);
     moor_tokens_free(i->tokens);
+    moor_guest_free(i->guest);
     moor_json_free(i->tags);
     free(i);
 }

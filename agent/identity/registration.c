@@ -282,6 +282,11 @@ moor_code moor_registration_now(struct moor_registration *r, moor_registration_f
     return MOOR_OK;
 }
 
+void moor_registration_look_again(struct moor_registration *r)
+{
+    r->facts_ms = 0;
+}
+
 void moor_registration_forget_caller(struct moor_registration *r)
 {
     r->now_done = NULL;

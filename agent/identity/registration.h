@@ -15,6 +15,7 @@
 #include "core/cloud.h"
 #include "core/settings.h"
 #include "http/transport.h"
+#include "identity/hostcloud.h"
 #include "identity/keystore.h"
 #include "identity/schedule.h"
 #include "identity/tokens.h"
@@ -31,9 +32,10 @@ struct moor_registration_opts {
     const struct moor_agentconfig *config;
     const struct moor_cloud *cloud;
     const struct moor_settings *settings;
-    struct moor_keystore *keys; /* a key; gets certificates here */
-    struct moor_tokens *tokens; /* gets its source here */
-    void (*changed)(void *ctx); /* what state() answers is another */
+    struct moor_keystore *keys;             /* a key; gets certificates here */
+    struct moor_tokens *tokens;             /* gets its source here */
+    const struct moor_host_cloud *guest_of; /* may change, see moor_registration_look_again() */
+    void (*changed)(void *ctx);             /* what state() answers is another */
     void *ctx;
 };
 
@@ -44,6 +46,9 @@ MOOR_NODISCARD moor_code moor_registration_new(const struct moor_registration_op
 /* Cancels all calls; a pending moor_registration_now() completes with CANCELED. */
 void moor_registration_free(struct moor_registration *r);
 MOOR_DEFINE_AUTOPTR(moor_registration)
+
+/* The machine is another than it was: the next beat goes with fresh facts. */
+void moor_registration_look_again(struct moor_registration *r);
 
 struct moor_registration_state {
     int64_t last_beat_ms;    /* wall clock, 0 = never */

@@ -41,7 +41,8 @@ static void on_host(void *ctx, bool cancelled)
     moor_code c = MOOR_OK;
     if (r && !cancelled) {
         moor_fingerprint_make(&job->in.host, r->o.config->vm_id, &r->fingerprint);
-        c = moor_facts_make(&job->in, r->o.settings, moor_version(), &r->facts, &err);
+        c = moor_facts_make(&job->in, r->o.guest_of, r->o.settings, moor_version(), &r->facts,
+                            &err);
     } else if (cancelled) {
         c = moor_fail(&err, MOOR_E_CANCELED, "the look at the host was cancelled");
     }

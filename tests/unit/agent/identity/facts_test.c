@@ -6,6 +6,8 @@
 #include "base/json.h"
 #include "check.h"
 
+static struct moor_host_cloud cloud = { .provider = "" };
+
 static struct moor_facts_input *web01(void)
 {
     struct moor_facts_input *in = calloc(1, sizeof(*in));
@@ -50,7 +52,7 @@ static struct moor_json *made(const struct moor_facts_input *in, const struct mo
 {
     MOOR_AUTO(moor_facts) f = { .document = MOOR_BUF(0) };
     struct moor_json *doc = NULL;
-    CHECK(moor_facts_make(in, s, "1.0", &f, NULL) == MOOR_OK);
+    CHECK(moor_facts_make(in, &cloud, s, "1.0", &f, NULL) == MOOR_OK);
     CHECK(f.document.len <= MOOR_PROPERTIES_MAX);
     CHECK(moor_json_parse(moor_buf_view(&f.document), &doc, NULL) == MOOR_OK);
     CHECK_STR(moor_json_get_str(doc, "propertiesHash"), f.hash);
@@ -205,9 +207,25 @@ static void what_stands_before_the_proxy_stays_here(void)
     free(in);
 }
 
+static void a_guest_says_whose_it_is(void)
+{
+    struct moor_facts_input *in = web01();
+    const struct moor_settings settings = { .proxy_url = NULL };
+    char hash[65];
+    cloud = (struct moor_host_cloud){ "AWS", { { "awsRegion", "eu-west-1" } }, 1 };
+    MOOR_AUTOPTR(moor_json) doc = made(in, &settings, hash);
+    cloud = (struct moor_host_cloud){ .provider = "" };
+    const struct moor_json *p = moor_json_get(doc, "properties");
+    CHECK_STR(moor_json_str(moor_json_path(p, "cloudMetadata.provider")), "AWS");
+    CHECK_STR(moor_json_str(moor_json_path(p, "detectedProperties.cloudprovider")), "AWS");
+    CHECK_STR(moor_json_str(moor_json_path(p, "detectedProperties.awsRegion")), "eu-west-1");
+    free(in);
+}
+
 CHECK_MAIN(CHECK_TEST(every_fact_has_its_place),
            CHECK_TEST(a_machine_that_says_nothing_has_a_document_too),
            CHECK_TEST(a_member_of_a_realm_has_its_name_there),
            CHECK_TEST(equal_facts_have_equal_hashes_and_others_do_not),
            CHECK_TEST(a_machine_of_many_parts_is_cut_to_the_limit),
-           CHECK_TEST(what_stands_before_the_proxy_stays_here))
+           CHECK_TEST(what_stands_before_the_proxy_stays_here),
+           CHECK_TEST(a_guest_says_whose_it_is))

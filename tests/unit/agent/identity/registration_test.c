@@ -45,6 +45,8 @@ static void on_change(void *ctx)
     ((struct bench *)ctx)->changes++;
 }
 
+static const struct moor_host_cloud no_cloud = { .provider = "" };
+
 static void begin_registration(struct bench *b)
 {
     const struct moor_registration_opts opts = {
@@ -56,6 +58,7 @@ static void begin_registration(struct bench *b)
         .settings = &b->settings,
         .keys = &b->keys,
         .tokens = b->tokens,
+        .guest_of = &no_cloud,
         .changed = on_change,
         .ctx = b,
     };
