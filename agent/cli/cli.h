@@ -64,8 +64,9 @@ MOOR_PRINTF(3, 4)
 moor_azcm moor_cli_refuse(struct moor_cli *cli, moor_azcm number, const char *fmt, ...);
 struct moor_progress moor_cli_progress(struct moor_cli *cli);
 
-/* config.c. The settings in force; a file that is refused is named on standard error, and false. */
-bool moor_cli_settings(struct moor_cli *cli, struct moor_settings *out, struct moor_arena *arena);
+/* config.c. The settings in force. NULL, or why the file is refused, which was told already. */
+const char *moor_cli_settings(struct moor_cli *cli, struct moor_settings *out,
+                              struct moor_arena *arena);
 
 /* input.c: what the administrator names is read with the administrator's rights, links followed. */
 #define MOOR_INPUT_MAX (256 * 1024)

@@ -23,13 +23,15 @@ static const char *const states[] = {
     [MOOR_SETTING_KEPT] = " (not available)",
 };
 
-bool moor_cli_settings(struct moor_cli *cli, struct moor_settings *out, struct moor_arena *arena)
+const char *moor_cli_settings(struct moor_cli *cli, struct moor_settings *out,
+                              struct moor_arena *arena)
 {
     struct moor_error err = MOOR_ERROR_INIT;
     if (moor_settings_load_closed(out, arena, &err) == MOOR_OK)
-        return true;
+        return NULL;
     moor_warn(cli, "%s; until it is mended, local policy allows nothing", err.msg);
-    return false;
+    const char *why = moor_arena_str(arena, moor_span_str(err.msg));
+    return why ? why : MOOR_LOCALCONFIG_NAME;
 }
 
 static void append_list(struct moor_buf *out, const struct moor_json *list)

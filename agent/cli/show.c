@@ -1,173 +1,98 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* mooring show: one object with every fact, and one table that gives each its label. */
+/* mooring show: one table gives every fact its label; show_facts.c finds them. */
+#include "cli/show.h"
+
 #include <string.h>
 
 #include "base/buf.h"
-#include "cli/cli.h"
-#include "connect/himds.h"
-#include "connect/session.h"
-#include "core/agentconfig.h"
-#include "core/cloud.h"
-#include "core/settings.h"
-#include "core/version.h"
-#include "manager/item.h"
-#include "manager/report.h"
-#include "platform/dirs.h"
-#include "platform/host.h"
+#include "base/span.h"
 
-#define ARENA_MAX (1024 * 1024)
-#define NAMESPACE "Microsoft.HybridCompute"
+static void say_text(const char *label, const struct moor_json *v);
+static void say_if_set(const char *label, const struct moor_json *v);
+static void say_services(const char *label, const struct moor_json *v);
+static void say_extensions(const char *label, const struct moor_json *v);
 
 static const struct {
-    const char *label;
-    const char *key;
+    const char *label, *key;
+    void (*say)(const char *label, const struct moor_json *v);
 } rows[] = {
-    { "Resource Name", "resourceName" },
-    { "Resource Group Name", "resourceGroup" },
-    { "Resource Namespace", "resourceNamespace" },
-    { "Resource Id", "resourceId" },
-    { "Subscription ID", "subscriptionId" },
-    { "Tenant ID", "tenantId" },
-    { "VM ID", "vmId" },
-    { "Correlation ID", "correlationId" },
-    { "VM UUID", "vmUuid" },
-    { "Location", "location" },
-    { "Cloud", "cloud" },
-    { "Identity Key Store", "identityKeyStore" },
-    { "Identity Client ID", "clientId" },
-    { "Identity Principal ID", "principalId" },
-    { "Certificate Valid Until", "certificateNotAfter" },
-    { "Agent Version", "agentVersion" },
-    { "Agent Logfile", "agentLogfile" },
-    { "Agent Status", "status" },
-    { "Agent Last Heartbeat", "lastHeartbeat" },
-    { "Agent Error Code", "agentErrorCode" },
-    { "Agent Error Details", "agentErrorDetails" },
-    { "Agent Error Timestamp", "agentErrorTimestamp" },
-    { "Using HTTPS Proxy", "httpsProxy" },
-    { "Proxy Bypass List", "proxyBypassList" },
-    { "Upstream Proxy", "upstreamProxy" },
-    { "Cloud Provider", "cloudProvider" },
-    { "Manufacturer", "manufacturer" },
-    { "Model", "model" },
-    { "Agent Service (himds)", "agentService" },
-    { "Portal Page", "portalPage" },
-    { "Extensions", "extensions" },
-    { "Root", "root" },
+    { "Resource Name", "resourceName", say_text },
+    { "Resource Group Name", "resourceGroup", say_text },
+    { "Resource Namespace", "resourceNamespace", say_text },
+    { "Resource Id", "resourceId", say_text },
+    { "Subscription ID", "subscriptionId", say_text },
+    { "Tenant ID", "tenantId", say_text },
+    { "VM ID", "vmId", say_text },
+    { "Correlation ID", "correlationId", say_text },
+    { "VM UUID", "vmUuid", say_text },
+    { "Location", "location", say_text },
+    { "Cloud", "cloud", say_text },
+    { "Identity Key Store", "identityKeyStore", say_text },
+    { "Identity Client ID", "clientId", say_text },
+    { "Identity Principal ID", "principalId", say_text },
+    { "Certificate Valid Until", "certificateNotAfter", say_text },
+    { "Agent Version", "agentVersion", say_text },
+    { "Agent Logfile", "agentLogfile", say_text },
+    { "Agent Status", "status", say_text },
+    { "Agent Last Heartbeat", "lastHeartbeat", say_text },
+    { "Agent Error Code", "agentErrorCode", say_text },
+    { "Agent Error Details", "agentErrorDetails", say_text },
+    { "Agent Error Timestamp", "agentErrorTimestamp", say_text },
+    { "Local Configuration Error", "localConfigError", say_if_set },
+    { "Using HTTPS Proxy", "httpsProxy", say_text },
+    { "Proxy Bypass List", "proxyBypassList", say_text },
+    { "Upstream Proxy", "upstreamProxy", say_text },
+    { "Upstream Proxy Bypass List", "upstreamProxyBypassList", say_text },
+    { "Gateway URL", "gatewayUrl", say_text },
+    { "Cloud Provider", "cloudProvider", say_text },
+    { "Cloud Metadata", "cloudMetadata", say_text },
+    { "Manufacturer", "manufacturer", say_text },
+    { "Model", "model", say_text },
+    { "MSSQL Server Detected", "mssqlDiscovered", say_text },
+    { "MySQL Server Detected", "mysqlDiscovered", say_text },
+    { "PGSQL Server Detected", "pgsqlDiscovered", say_text },
+    { "Dependent Service Status", "dependentServiceStatus", say_services },
+    { "Portal Page", "portalPage", say_text },
+    { "Disabled Features", "disabledFeatures", say_text },
+    { "Agent Auto Upgrade Task Status", "agentAutoUpgradeTaskStatus", say_text },
+    { "ESU Eligibility", "esuEligibility", say_text },
+    { "Extensions", "extensions", say_extensions },
+    { "Root", "root", say_if_set },
 };
 
-static void set(struct moor_json *v, const char *key, const char *value)
+#define LINE "%-40s: %s\n"
+
+static void say_text(const char *label, const struct moor_json *v)
 {
-    moor_json_set_str(v, key, value ? value : "");
+    moor_say(LINE, label, moor_json_str(v));
 }
 
-static void add_config(struct moor_json *v, const struct moor_agentconfig *a)
+static void say_if_set(const char *label, const struct moor_json *v)
 {
-    set(v, "resourceName", a->resource_name);
-    set(v, "resourceGroup", a->resource_group);
-    set(v, "resourceNamespace", a->resource_id ? NAMESPACE : "");
-    set(v, "resourceId", a->resource_id);
-    set(v, "subscriptionId", a->subscription_id);
-    set(v, "tenantId", a->tenant_id);
-    set(v, "vmId", a->vm_id);
-    set(v, "correlationId", a->correlation_id);
-    set(v, "location", a->location);
-    set(v, "cloud", a->cloud);
-    set(v, "clientId", a->client_id);
-    set(v, "principalId", a->principal_id);
-    set(v, "identityKeyStore", a->resource_id ? "Default" : "");
+    if (*moor_json_str(v))
+        say_text(label, v);
 }
 
-static void add_host(struct moor_json *v)
-{
-    struct plat_host host;
-    plat_host_read(&host);
-    set(v, "vmUuid", host.smbios_uuid);
-    set(v, "manufacturer", host.manufacturer);
-    set(v, "model", host.model);
-}
-
-static void add_settings(struct moor_json *v, const struct moor_settings *s)
-{
-    MOOR_AUTO(moor_buf) bypass = MOOR_BUF(8192);
-    for (size_t i = 0; i < s->proxy_bypass.count; i++)
-        moor_buf_fmt(&bypass, "%s%s", i > 0 ? "," : "", s->proxy_bypass.items[i]);
-    set(v, "httpsProxy", s->proxy_url);
-    set(v, "proxyBypassList", moor_buf_cstr(&bypass));
-    set(v, "upstreamProxy", "");
-}
-
-/* The identity role's word; without it the machine is not known to be connected. */
-static void add_status(struct moor_json *v, const struct moor_json *status,
-                       const struct moor_error *err)
+static void say_services(const char *label, const struct moor_json *v)
 {
     static const struct {
-        const char *from, *to;
-    } copies[] = {
-        { "status", "status" },
-        { "lastHeartbeat", "lastHeartbeat" },
-        { "agentVersion", "agentVersion" },
-        { "errorCode", "agentErrorCode" },
-        { "errorDetails", "agentErrorDetails" },
-        { "errorTimestamp", "agentErrorTimestamp" },
-        { "certificateNotAfter", "certificateNotAfter" },
-        { "cloudProvider", "cloudProvider" },
+        const char *label, *key;
+    } services[] = {
+        { "  Agent Service (himds)", "himds" },
+        { "  Azure Arc Proxy (arcproxy)", "arcproxy" },
+        { "  Extension Service (extensionservice)", "extensionservice" },
+        { "  GC Service (gcarcservice)", "gcarcservice" },
+        { "  Log Forwarder (mooring-logs)", "mooring-logs" },
     };
-    for (size_t i = 0; i < MOOR_COUNTOF(copies); i++)
-        set(v, copies[i].to, moor_json_get_str(status, copies[i].from));
-    set(v, "agentService", status ? "running" : "stopped");
-    if (status)
-        return;
-    set(v, "cloudProvider", "N/A");
-    set(v, "status", "Disconnected");
-    set(v, "agentVersion", moor_version());
-    set(v, "agentErrorCode", "AZCM0064");
-    set(v, "agentErrorDetails", err->msg);
-}
-
-static moor_code ask_service(struct moor_json **status, struct moor_error *err)
-{
-    MOOR_AUTOPTR(moor_session) session = NULL;
-    moor_code c = moor_session_new(NULL, NULL, &session, err);
-    return c == MOOR_OK ? moor_himds_status(session, status, err) : c;
-}
-
-static void add_portal(struct moor_json *v, const struct moor_agentconfig *a,
-                       struct moor_arena *arena)
-{
-    struct moor_cloud cloud;
-    MOOR_AUTO(moor_buf) page = MOOR_BUF(4096);
-    if (a->cloud && moor_cloud_load(a->cloud, &cloud, arena, NULL) == MOOR_OK && cloud.portal)
-        moor_buf_fmt(&page, "%s/#resource%s", cloud.portal, a->resource_id);
-    set(v, "portalPage", moor_buf_cstr(&page));
-}
-
-/* What the extensions role keeps; root's to read, since messages quote handlers' output. */
-static void add_extensions(struct moor_json *v)
-{
-    MOOR_AUTO(moor_items) items = { .count = 0 };
-    MOOR_AUTOSTR path = NULL;
-    if (plat_path(PLAT_DIR_GUESTCONFIG, &path, NULL, MOOR_ITEMS_FILE) != MOOR_OK ||
-        moor_items_load(path, &items, NULL) != MOOR_OK || items.count == 0)
-        return;
-    struct moor_json *list = moor_json_set(v, "extensions", moor_json_new_array());
-    for (size_t n = 0; n < items.count; n++) {
-        const struct moor_item *i = items.list[n];
-        struct moor_json *e = moor_json_push(list, moor_json_new_object());
-        set(e, "name", i->name);
-        set(e, "publisher", i->publisher);
-        set(e, "type", i->type);
-        set(e, "version", i->version);
-        set(e, "state", moor_report_state(i));
-        set(e, "provisioningState", moor_report_provisioning(i));
-        set(e, "errorCode", i->error_code);
-        set(e, "message", i->message);
-    }
+    moor_say("%s\n", label);
+    for (size_t i = 0; i < MOOR_COUNTOF(services); i++)
+        moor_say(LINE, services[i].label, moor_json_get_str(v, services[i].key));
 }
 
 /* One line each: the first of its message. */
-static void say_extensions(const struct moor_json *list)
+static void say_extensions(const char *label, const struct moor_json *list)
 {
+    (void)label;
     MOOR_JSON_EACH(e, list)
     {
         const char *code = moor_json_get_str(e, "errorCode");
@@ -180,65 +105,57 @@ static void say_extensions(const struct moor_json *list)
             moor_buf_fmt(&line, ", %s", code);
         if (*message)
             moor_buf_fmt(&line, ": %.*s", (int)strcspn(message, "\r\n"), message);
-        moor_say("%-24s: %s\n", "Extension", moor_buf_cstr(&line));
+        moor_say(LINE, "Extension", moor_buf_cstr(&line));
     }
 }
 
-/* The row that is no text. */
-static void show_extensions(const struct moor_json *all, struct moor_json *chosen, bool json)
+static bool matches(size_t row, struct moor_span word)
 {
-    struct moor_json *list = moor_json_copy(moor_json_get(all, "extensions"));
-    if (list && !json)
-        say_extensions(list);
-    if (list)
-        moor_json_set(chosen, "extensions", list);
+    return moor_span_eq_nocase(word, moor_span_str(rows[row].label)) ||
+           moor_span_eq_nocase(word, moor_span_str(rows[row].key));
 }
 
-static moor_code collect(struct moor_cli *cli, struct moor_json *v, struct moor_error *err)
-{
-    MOOR_AUTO(moor_arena) arena = MOOR_ARENA(ARENA_MAX);
-    MOOR_AUTOPTR(moor_json) status = NULL;
-    struct moor_agentconfig config = { .schema = 0 };
-    struct moor_settings settings;
-    struct moor_error why = MOOR_ERROR_INIT;
-    moor_code c = moor_agentconfig_load(&config, &arena, err);
-    if (c != MOOR_OK && c != MOOR_E_NOTFOUND)
-        return c;
-    (void)moor_cli_settings(cli, &settings, &arena);
-    if (ask_service(&status, &why) != MOOR_OK)
-        status = NULL;
-    add_config(v, &config);
-    add_host(v);
-    add_status(v, status, &why);
-    add_settings(v, &settings);
-    add_portal(v, &config, &arena);
-    add_extensions(v);
-    set(v, "agentLogfile", "journal: mooring-identity, mooring-extensions, mooring-logs");
-    set(v, "root", plat_dirs_root());
-    return MOOR_OK;
-}
+struct show_options {
+    const char *properties;
+};
+static const struct moor_option show_options[] = {
+    { "property", 'p', "LIST", offsetof(struct show_options, properties),
+      "properties parted by commas" },
+    { NULL, 0, NULL, 0, NULL },
+};
 
-static bool asked_for(const struct moor_words *words, size_t row)
-{
-    for (size_t i = 0; i < words->count; i++)
-        if (moor_strcasecmp(words->items[i], rows[row].label) == 0 ||
-            moor_strcasecmp(words->items[i], rows[row].key) == 0)
-            return true;
-    return words->count == 0;
-}
+/* Which rows are asked for. */
+struct choice {
+    bool rows[MOOR_COUNTOF(rows)];
+};
 
-static moor_azcm check_words(struct moor_cli *cli, const struct moor_words *words)
+static moor_azcm choose_one(struct moor_cli *cli, struct choice *out, struct moor_span word)
 {
-    for (size_t i = 0; i < words->count; i++) {
-        const struct moor_words one = { .items = { words->items[i] }, .count = 1 };
-        bool known = false;
-        for (size_t r = 0; r < MOOR_COUNTOF(rows); r++)
-            known = known || asked_for(&one, r);
-        if (!known)
-            return moor_cli_refuse(cli, AZCM_INVALID_ARGUMENT, "%s: no such property",
-                                   words->items[i]);
+    bool known = false;
+    for (size_t r = 0; r < MOOR_COUNTOF(rows); r++) {
+        bool this = matches(r, word);
+        out->rows[r] = out->rows[r] || this;
+        known = known || this;
     }
-    return AZCM_OK;
+    if (known)
+        return AZCM_OK;
+    return moor_cli_refuse(cli, AZCM_INVALID_ARGUMENT, "%.*s: no such property",
+                           (int)(word.n < 64 ? word.n : 64), word.p);
+}
+
+static moor_azcm choose(struct moor_cli *cli, const struct show_options *o,
+                        const struct moor_words *words, struct choice *out)
+{
+    moor_azcm bad = AZCM_OK;
+    struct moor_span rest = moor_span_str(o->properties);
+    memset(out, 0, sizeof(*out));
+    for (size_t i = 0; bad == AZCM_OK && i < words->count; i++)
+        bad = choose_one(cli, out, moor_span_str(words->items[i]));
+    while (bad == AZCM_OK && rest.p)
+        bad = choose_one(cli, out, moor_span_trim(moor_span_cut(&rest, ',')));
+    for (size_t r = 0; !o->properties && words->count == 0 && r < MOOR_COUNTOF(rows); r++)
+        out->rows[r] = true;
+    return bad;
 }
 
 static moor_azcm run_show(struct moor_cli *cli, const void *options, const struct moor_words *words)
@@ -246,23 +163,20 @@ static moor_azcm run_show(struct moor_cli *cli, const void *options, const struc
     MOOR_AUTOPTR(moor_json) all = moor_json_new_object();
     MOOR_AUTOPTR(moor_json) chosen = moor_json_new_object();
     struct moor_error err = MOOR_ERROR_INIT;
-    (void)options;
-    moor_azcm bad = check_words(cli, words);
+    struct choice choice;
+    moor_azcm bad = choose(cli, options, words, &choice);
     if (bad != AZCM_OK)
         return bad;
-    if (collect(cli, all, &err) != MOOR_OK)
+    if (moor_show_collect(cli, all, &err) != MOOR_OK)
         return moor_cli_fail(cli, AZCM_CONFIG_READ, &err, NULL);
     for (size_t r = 0; r < MOOR_COUNTOF(rows); r++) {
-        const char *value = moor_json_get_str(all, rows[r].key);
-        if (!asked_for(words, r) || (moor_streq(rows[r].key, "root") && !*value))
+        const struct moor_json *value = moor_json_get(all, rows[r].key);
+        if (!choice.rows[r] || !value)
             continue;
-        if (moor_streq(rows[r].key, "extensions")) {
-            show_extensions(all, chosen, cli->json);
-            continue;
-        }
-        moor_json_set_str(chosen, rows[r].key, value);
-        if (!cli->json)
-            moor_say("%-24s: %s\n", rows[r].label, value);
+        if (cli->json)
+            moor_json_set(chosen, rows[r].key, moor_json_copy(value));
+        else
+            rows[r].say(rows[r].label, value);
     }
     if (cli->json)
         moor_say_json(chosen);
@@ -276,6 +190,8 @@ const struct moor_verb moor_verb_show = {
     .text = "Properties are named by label or by JSON key. No administrator rights are needed,\n"
             "but extensions, with the reason when one failed, are shown to root only, since\n"
             "their messages quote what handlers print.\n",
+    .options = show_options,
+    .options_size = sizeof(struct show_options),
     .words_max = MOOR_WORDS_MAX,
     .run = run_show,
 };

@@ -101,7 +101,7 @@ def test_show_of_a_machine_that_is_not_connected(box):
     answer = json.loads(box.mooring("show", "-j").stdout)
     assert answer["resourceId"] == ""
     assert answer["status"] == "Disconnected"
-    assert answer["agentService"] == "stopped"
+    assert answer["dependentServiceStatus"]["himds"] == "stopped"
     assert answer["root"] == str(box.root)
     text = box.mooring("show").stdout
     assert re.search(r"^Agent Status +: Disconnected$", text, re.M)
@@ -110,6 +110,44 @@ def test_show_of_a_machine_that_is_not_connected(box):
 def test_show_takes_labels_and_keys(box):
     assert json.loads(box.mooring("show", "Agent Status", "resourceid", "-j").stdout) == {
         "resourceId": "", "status": "Disconnected"}
+
+
+SHOWN = ("resourceName resourceGroup resourceNamespace resourceId subscriptionId tenantId vmId "
+         "correlationId vmUuid location cloud identityKeyStore agentVersion agentLogfile status "
+         "lastHeartbeat agentErrorCode agentErrorDetails agentErrorTimestamp httpsProxy "
+         "proxyBypassList upstreamProxy cloudProvider manufacturer model dependentServiceStatus "
+         "portalPage").split()
+
+
+def test_show_has_the_keys_that_scripts_of_the_field_read(connected):
+    answer = connected.show()
+    assert not set(SHOWN) - set(answer)
+    assert answer["status"] == "Connected"
+    assert answer["resourceId"].endswith("/" + answer["resourceName"])
+    assert answer["dependentServiceStatus"]["himds"] == "running"
+    text = connected.mooring("show").stdout
+    assert re.search(r"^Dependent Service Status$\n^  Agent Service \(himds\) +: running$", text, re.M)
+
+
+def test_show_picks_what_is_asked_for(box):
+    chosen = json.loads(box.mooring("show", "-p", "status, Agent Version", "-j").stdout)
+    assert list(chosen) == ["agentVersion", "status"]
+    assert box.mooring("show", "Agent Status").stdout.split() == ["Agent", "Status", ":",
+                                                                  "Disconnected"]
+    fails(box.mooring("show", "-p", "status,nope", check=False), 23)
+
+
+def test_anybody_may_look(connected):
+    mooring = connected.workspace.path / "mooring"
+    shutil.copy(program("mooring"), mooring)
+    mooring.chmod(0o755)
+    for arguments in (["show", "-j"], ["config", "list"], ["version"]):
+        done = subprocess.run([mooring, *arguments], env=connected.env, user=65534, group=65534,
+                              extra_groups=[], capture_output=True, text=True, cwd="/", timeout=60,
+                              check=False)
+        assert done.returncode == 0, done
+        if arguments[0] == "show":
+            assert json.loads(done.stdout)["status"] == "Connected"
 
 
 def test_a_broken_agentconfig_is_named(box):
