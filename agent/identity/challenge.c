@@ -9,15 +9,13 @@
 #include "base/secret.h"
 #include "base/text.h"
 #include "http/peers.h"
+#include "identity/keyfiles.h"
 #include "platform/clock.h"
-#include "platform/file.h"
 #include "platform/random.h"
-#include "run/log.h"
 #include "run/loop.h"
 
 #define KEY_BYTES (2 + MOOR_CHALLENGE_RANDOM_BYTES) /* number of the place, random */
 #define KEY_TEXT  (KEY_BYTES / 3 * 4 + 1)           /* base64url, and the end */
-#define HOLD_MS   1000 /* a held folder this old is looked up again: the path may be another's */
 
 _Static_assert(KEY_BYTES % 3 == 0, "a key is base64url without a rest");
 _Static_assert(MOOR_CHALLENGES_MAX <= 0x10000, "two bytes number the places");
@@ -29,15 +27,14 @@ struct moor_challenge {
     struct moor_peer_count *owner;      /* NULL = free */
     uint64_t born_ms;
     bool in_use;
+    int file;      /* of moor_keyfiles_add() */
     char name[48]; /* of the file: UUID.key */
     char key[KEY_TEXT];
 };
 
 struct moor_challenges {
     struct moor_timer *timer;
-    char *folder;
-    struct plat_file held; /* the folder */
-    uint64_t held_at;
+    struct moor_keyfiles *files;
     struct moor_buf path;    /* of the last issued */
     struct moor_peers users; /* how many each has */
     struct moor_challenge *oldest, *youngest;
@@ -46,46 +43,6 @@ struct moor_challenges {
     unsigned max, per_user;
     struct moor_challenge places[]; /* max */
 };
-
-/* ---- the folder ---- */
-
-static moor_code hold(struct moor_challenges *c, struct moor_error *err)
-{
-    uint64_t now = plat_mono_ms();
-    if (plat_file_is_open(&c->held) && now - c->held_at < HOLD_MS)
-        return MOOR_OK;
-    moor_code code = plat_hold_folder(c->folder, &c->held, err);
-    c->held_at = now;
-    if (code)
-        plat_file_drop(&c->held);
-    return code;
-}
-
-static void remove_file(struct moor_challenges *c, const char *name)
-{
-    struct moor_error err = MOOR_ERROR_INIT;
-    if (hold(c, &err) || plat_remove_in(&c->held, name, &err))
-        moor_log_error(MOOR_LOG_WARNING, "challenge.not_removed", &err, NULL);
-}
-
-static bool sweep(void *ctx, const char *name, const struct plat_stat *st)
-{
-    if (!st->is_dir && moor_span_ends(moor_span_str(name), ".key"))
-        remove_file(ctx, name);
-    return true;
-}
-
-static moor_code take_over_folder(struct moor_challenges *c, struct moor_error *err)
-{
-    struct moor_error why = MOOR_ERROR_INIT;
-    moor_code code = plat_make_dirs(c->folder, PLAT_GROUP_READ, err);
-    if (code)
-        return code;
-    /* Somebody else's folder may still do: the key files are what is checked. */
-    if (plat_set_mode(c->folder, 0750, &why))
-        moor_log_error(MOOR_LOG_WARNING, "challenge.folder_mode", &why, NULL);
-    return plat_list_dir(c->folder, sweep, c, err);
-}
 
 /* ---- places ---- */
 
@@ -122,7 +79,7 @@ static void detach(struct moor_challenges *c, struct moor_challenge *one)
 
 static void end_challenge(struct moor_challenges *c, struct moor_challenge *one)
 {
-    remove_file(c, one->name);
+    moor_keyfiles_remove(c->files, one->name, one->file);
     moor_peers_leave(&c->users, one->owner);
     detach(c, one);
     free_place(c, one);
@@ -170,13 +127,9 @@ moor_code moor_challenges_new(const struct moor_challenges_opts *opts, struct mo
     c->max = max;
     c->per_user = opts->per_user ? opts->per_user : MOOR_CHALLENGES_PER_USER;
     c->path = (struct moor_buf)MOOR_BUF(512);
-    c->held = (struct plat_file)PLAT_FILE_INIT;
-    c->folder = moor_strdup(opts->folder);
-    if (!c->folder)
-        return moor_fail(err, MOOR_E_NOMEM, "challenges: out of memory");
     moor_code code = moor_timer_new(opts->loop, on_timer, c, &c->timer, err);
     if (!code)
-        code = take_over_folder(c, err);
+        code = moor_keyfiles_new(opts->loop, opts->folder, &c->files, err);
     if (!code)
         *out = MOOR_TAKE(c);
     return code;
@@ -189,9 +142,8 @@ void moor_challenges_free(struct moor_challenges *c)
     while (c->oldest)
         end_challenge(c, c->oldest);
     moor_timer_free(c->timer);
-    plat_file_drop(&c->held);
+    moor_keyfiles_free(c->files);
     moor_buf_drop(&c->path);
-    free(c->folder);
     free(c);
 }
 
@@ -218,20 +170,6 @@ static void draw(const struct moor_challenges *c, struct moor_challenge *one)
     moor_wipe(bytes, sizeof(bytes));
 }
 
-static moor_code write_file(struct moor_challenges *c, const struct moor_challenge *one,
-                            struct moor_error *err)
-{
-    struct moor_span key = moor_span(one->key, KEY_TEXT - 1);
-    moor_code code = hold(c, err);
-    if (!code)
-        code = plat_create_in(&c->held, one->name, PLAT_GROUP_READ, key, err);
-    if (code != MOOR_E_NOTFOUND)
-        return code;
-    plat_file_drop(&c->held); /* removed, and perhaps made anew */
-    code = hold(c, err);
-    return code ? code : plat_create_in(&c->held, one->name, PLAT_GROUP_READ, key, err);
-}
-
 moor_code moor_challenges_issue(struct moor_challenges *c, const struct plat_caller *who,
                                 const char **path, struct moor_error *err)
 {
@@ -246,7 +184,8 @@ moor_code moor_challenges_issue(struct moor_challenges *c, const struct plat_cal
                          c->per_user);
     }
     draw(c, one);
-    moor_code code = write_file(c, one, err);
+    moor_code code =
+        moor_keyfiles_add(c->files, one->name, moor_span(one->key, KEY_TEXT - 1), &one->file, err);
     if (code) {
         moor_peers_leave(&c->users, one->owner);
         free_place(c, one);
@@ -257,7 +196,7 @@ moor_code moor_challenges_issue(struct moor_challenges *c, const struct plat_cal
     if (!moor_timer_armed(c->timer))
         arm(c);
     moor_buf_reset(&c->path);
-    moor_buf_fmt(&c->path, "%s/%s", c->folder, one->name);
+    moor_buf_fmt(&c->path, "%s/%s", moor_keyfiles_folder(c->files), one->name);
     *path = moor_buf_cstr(&c->path);
     return moor_buf_ok(&c->path, "key file's path", err);
 }

@@ -230,6 +230,15 @@ moor_code plat_read_all(const char *path, size_t max, struct moor_buf *out, stru
     }
 }
 
+moor_code plat_link_in(const struct plat_file *from, const char *name, const struct plat_file *to,
+                       const char *second, struct moor_error *err)
+{
+    MOOR_ASSERT(*name && !strchr(name, '/') && *second && !strchr(second, '/'));
+    if (linkat(from->fd_, name, to->fd_, second, 0) == 0)
+        return MOOR_OK;
+    return entry_fail(to, errno, "link", second, err);
+}
+
 static moor_code sync_parent(const struct plat_file *parent, const char *path,
                              struct moor_error *err)
 {

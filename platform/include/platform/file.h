@@ -121,6 +121,10 @@ MOOR_NODISCARD moor_code plat_create_in(const struct plat_file *folder, const ch
                                         struct moor_error *err);
 MOOR_NODISCARD moor_code plat_remove_in(const struct plat_file *folder, const char *name,
                                         struct moor_error *err); /* missing is OK */
+/* A second name, which must be new, for a file; in a folder of the same file system. */
+MOOR_NODISCARD moor_code plat_link_in(const struct plat_file *from, const char *name,
+                                      const struct plat_file *to, const char *second,
+                                      struct moor_error *err);
 /* Removes the folder and all below it, never through a link nor into another file system. Missing
  * is OK. */
 MOOR_NODISCARD moor_code plat_remove_tree(const char *path, struct moor_error *err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "identity/challenge.h"
 
+#include "identity/keyfiles.h"
 #include "rig.h"
 
 #define MAX      16
@@ -44,11 +45,23 @@ static bool count(void *ctx, const char *name, const struct plat_stat *st)
     return true;
 }
 
-static unsigned files(void)
+static unsigned count_in(const char *folder)
 {
     unsigned n = 0;
-    CHECK(plat_list_dir(plat_dir_path(PLAT_DIR_TOKENS), count, &n, NULL) == MOOR_OK);
+    CHECK(plat_list_dir(folder, count, &n, NULL) == MOOR_OK);
     return n;
+}
+
+static unsigned files(void)
+{
+    return count_in(plat_dir_path(PLAT_DIR_TOKENS));
+}
+
+static unsigned spares(void)
+{
+    MOOR_AUTOSTR path = NULL;
+    CHECK(plat_path(PLAT_DIR_TOKENS, &path, NULL, ".spare") == MOOR_OK);
+    return count_in(path);
 }
 
 /* The content of a new key file. */
@@ -204,6 +217,35 @@ static void folder_that_was_made_anew_is_used(void)
     close_bench(&b);
 }
 
+/* One key after the other, many within a second: files are used again, for a while. */
+static void busy_endpoint_uses_files_again_for_a_minute(void)
+{
+    struct bench b;
+    open_bench(&b);
+    for (unsigned i = 0; i < 4 * MOOR_KEYFILES_RATE; i++) {
+        MOOR_AUTO(moor_buf) key = MOOR_BUF(4096);
+        struct plat_stat st;
+        const char *path = NULL;
+        CHECK(moor_challenges_issue(b.all, &alice, &path, NULL) == MOOR_OK);
+        CHECK(plat_stat_path(path, &st, NULL) == MOOR_OK);
+        CHECK_INT(st.mode & 07777, 0640);
+        CHECK_INT(st.links, i < MOOR_KEYFILES_RATE ? 1 : 2);
+        CHECK(plat_read_all(path, 4096, &key, NULL) == MOOR_OK);
+        struct moor_challenge *one = moor_challenges_take(b.all, &alice, moor_buf_view(&key));
+        CHECK(one != NULL);
+        moor_challenges_use_up(b.all, one);
+        CHECK(!plat_exists(path));
+    }
+    CHECK_INT(files(), 1); /* the folder of spare ones */
+    CHECK_INT(spares(), 1);
+    fake_run(b.rig.loop, MOOR_KEYFILE_LIFE_MS + 1);
+    CHECK_INT(spares(), 0);
+    moor_challenges_free(b.all);
+    CHECK_INT(files(), 0);
+    start(&b);
+    close_bench(&b);
+}
+
 static void files_of_an_earlier_run_are_removed(void)
 {
     struct bench b;
@@ -229,4 +271,5 @@ RIG_MAIN(CHECK_TEST(key_file_is_what_sdks_demand), CHECK_TEST(key_is_good_once),
          CHECK_TEST(greedy_user_leaves_room_for_others_and_loses_nothing_of_theirs),
          CHECK_TEST(folder_that_was_made_anew_is_used),
 
+         CHECK_TEST(busy_endpoint_uses_files_again_for_a_minute),
          CHECK_TEST(files_of_an_earlier_run_are_removed))
