@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/fetch_wire.h"
+#include "platform/dirs.h"
 #include "platform/file.h"
 #include "platform/net.h"
 #include "run/child.h"
@@ -258,12 +259,27 @@ static moor_code start_process(struct moor_fetch_transport *t, const struct plat
     return MOOR_OK;
 }
 
+/* Where the service manager holds a socket it starts the role, outside our sandbox; elsewhere the
+ * role is our child. */
+static moor_code start_role(struct moor_fetch_transport *t, struct plat_file *ours,
+                            struct moor_error *err)
+{
+    MOOR_AUTOSTR path = NULL;
+    MOOR_AUTO(plat_file) theirs = PLAT_FILE_INIT;
+    moor_code c = plat_path(PLAT_DIR_RUN, &path, err, "fetch.sock");
+    if (c == MOOR_OK)
+        c = plat_connect_messages(path, ours, err);
+    if (c != MOOR_E_NOTFOUND)
+        return c;
+    c = plat_socket_pair(ours, &theirs, err);
+    return c == MOOR_OK ? start_process(t, &theirs, err) : c;
+}
+
 static moor_code ensure_link(struct moor_fetch_transport *t, struct moor_error *err)
 {
     if (t->link)
         return MOOR_OK;
     MOOR_AUTO(plat_file) ours = PLAT_FILE_INIT;
-    MOOR_AUTO(plat_file) theirs = PLAT_FILE_INIT;
     MOOR_AUTOPTR(moor_fetch_link) link = NULL;
     const struct moor_fetch_link_opts opts = { .on_message = on_message,
                                                .on_gone = on_gone,
@@ -276,14 +292,12 @@ static moor_code ensure_link(struct moor_fetch_transport *t, struct moor_error *
                                               .proxy_setting = t->proxy.setting,
                                               .proxy_problem = t->proxy.problem,
                                               .direct_to_self = t->proxy.direct_to_self };
-    moor_code c = plat_socket_pair(&ours, &theirs, err);
+    moor_code c = start_role(t, &ours, err);
     if (c == MOOR_OK)
         c = moor_fetch_link_new(t->loop, &ours, &opts, &link, err);
     if (c == MOOR_OK)
         c = moor_fetch_link_send(link, &hello, moor_secret_reveal(&t->proxy.credentials), NULL,
                                  err);
-    if (c == MOOR_OK)
-        c = start_process(t, &theirs, err);
     if (c != MOOR_OK)
         return moor_context(err, "fetch role");
     t->link = MOOR_TAKE(link);

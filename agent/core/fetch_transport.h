@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fetch_transport.h: a moor_http_transport for the process that has no network: it starts
- * `mooringd fetch` when the first request comes, speaks docs/protocol/fetch.md with it over a
- * socket pair, and starts it again after it went away. The fetch role ends itself when idle. If
- * it dies, calls in flight complete with TRANSIENT. Requests with unix_socket are refused: they
- * need no network and go through http/client.h. Only https. Loop thread.
+ * fetch_transport.h: a moor_http_transport for the process that has no network: when the
+ * first request comes it connects to <RUN>/fetch.sock, whose service manager starts `mooringd
+ * fetch`, or where nobody made that socket starts it as a child with a socket pair; speaks
+ * docs/protocol/fetch.md with it, and starts it again after it went away. The fetch role ends
+ * itself when idle. If it dies, calls in flight complete with TRANSIENT. Requests with unix_socket
+ * are refused: they need no network and go through http/client.h. Only https. Loop thread.
  *
  * The fetch role is not trusted: digests, signatures and documents are checked by the caller.
  */

@@ -235,18 +235,29 @@ moor_code plat_socket_pair(struct plat_file *a, struct plat_file *b, struct moor
     return MOOR_OK;
 }
 
-moor_code plat_connect_unix(const char *path, struct plat_file *out, struct moor_error *err)
+static moor_code connect_unix(const char *path, int type, struct plat_file *out,
+                              struct moor_error *err)
 {
     union address a;
     moor_code c = unix_address(path, &a, err);
     if (c != MOOR_OK)
         return c;
     MOOR_AUTO(plat_file) s = PLAT_FILE_INIT;
-    s.fd_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    s.fd_ = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
     if (s.fd_ < 0 || connect(s.fd_, &a.any, sizeof(a.un)) != 0)
         return plat_fail(err, errno, "%s: cannot connect", path);
     plat_file_move(out, &s);
     return MOOR_OK;
+}
+
+moor_code plat_connect_unix(const char *path, struct plat_file *out, struct moor_error *err)
+{
+    return connect_unix(path, SOCK_STREAM | SOCK_NONBLOCK, out, err);
+}
+
+moor_code plat_connect_messages(const char *path, struct plat_file *out, struct moor_error *err)
+{
+    return connect_unix(path, SOCK_SEQPACKET | SOCK_NONBLOCK, out, err);
 }
 
 /* Room for more than the one descriptor allowed, so that a second one is seen and closed. */

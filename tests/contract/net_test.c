@@ -106,6 +106,24 @@ static void messages_keep_their_borders(void)
     CHECK(plat_message_send(&b, MOOR_SPAN_LIT("x"), NULL, &err) != MOOR_OK);
 }
 
+static void messages_reach_who_listens_for_them(void)
+{
+    const char *path = os_temp("messages");
+    MOOR_AUTO(plat_file) client = PLAT_FILE_INIT;
+    char room[16];
+    CHECK_INT(plat_connect_messages(path, &client, &err), MOOR_E_NOTFOUND);
+    int listener = os_listen_messages(path);
+    CHECK_INT(plat_connect_messages(path, &client, &err), MOOR_OK);
+    CHECK_INT(plat_message_send(&client, MOOR_SPAN_LIT("one"), NULL, &err), MOOR_OK);
+    CHECK_INT(plat_message_send(&client, MOOR_SPAN_LIT("twice"), NULL, &err), MOOR_OK);
+    int served = os_accept(listener);
+    CHECK_INT(os_read_socket(served, room, sizeof(room)), 3);
+    CHECK_INT(os_read_socket(served, room, sizeof(room)), 5);
+    plat_net_close(served);
+    plat_net_close(listener);
+    CHECK(plat_connect_messages(path, &client, &err) != MOOR_OK);
+}
+
 static void descriptor_goes_with_a_message(void)
 {
     MOOR_AUTO(plat_file) a = PLAT_FILE_INIT;
@@ -196,4 +214,5 @@ CHECK_MAIN(CHECK_TEST(local_addresses_are_not_public),
            CHECK_TEST(unix_socket_has_its_mode_and_knows_its_caller),
            CHECK_TEST(live_unix_socket_is_kept_and_a_dead_one_replaced),
            CHECK_TEST(unix_socket_does_not_replace_a_file_or_follow_a_link),
-           CHECK_TEST(messages_keep_their_borders), CHECK_TEST(descriptor_goes_with_a_message))
+           CHECK_TEST(messages_keep_their_borders), CHECK_TEST(messages_reach_who_listens_for_them),
+           CHECK_TEST(descriptor_goes_with_a_message))

@@ -33,6 +33,8 @@ void os_limit_file_size(size_t bytes);
 int os_connect_tcp(const char *address, uint16_t port);
 /* The system's form of a numeric address, in memory that lives until the next call. */
 const void *os_address(const char *address, size_t *n);
+/* Listens for message connections on a new Unix socket. */
+int os_listen_messages(const char *path);
 /* Takes the next connection, waiting up to 10 s; -1 when none comes. */
 int os_accept(int listener);
 /* Moves this process into a new control group (version 2) and says its path, NULL when that

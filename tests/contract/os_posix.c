@@ -151,6 +151,16 @@ int os_connect_tcp(const char *address, uint16_t port)
     return -1;
 }
 
+int os_listen_messages(const char *path)
+{
+    struct sockaddr_un a = { .sun_family = AF_UNIX };
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    (void)snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
+    if (fd < 0 || bind(fd, (const struct sockaddr *)&a, sizeof(a)) != 0 || listen(fd, 4) != 0)
+        abort();
+    return fd;
+}
+
 int os_accept(int listener)
 {
     return os_wait_readable(listener, 10000) ? accept4(listener, NULL, NULL, SOCK_CLOEXEC) : -1;

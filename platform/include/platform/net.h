@@ -49,6 +49,10 @@ MOOR_NODISCARD moor_code plat_socket_pair(struct plat_file *a, struct plat_file 
                                           struct moor_error *err);
 MOOR_NODISCARD moor_code plat_connect_unix(const char *path, struct plat_file *out,
                                            struct moor_error *err);
+/* The same as an end of plat_socket_pair(), the other end being who listens there. Nobody made the
+ * socket: NOTFOUND. */
+MOOR_NODISCARD moor_code plat_connect_messages(const char *path, struct plat_file *out,
+                                               struct moor_error *err);
 /* One message with at most one descriptor. receive: *got = 0 means the other side is gone;
  * TRANSIENT means nothing is there yet. */
 MOOR_NODISCARD moor_code plat_message_send(const struct plat_file *s, struct moor_span bytes,
