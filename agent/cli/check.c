@@ -4,9 +4,12 @@
 
 #include <inttypes.h>
 
+#include "base/buf.h"
+#include "base/timefmt.h"
 #include "cli/cli.h"
 #include "core/agentconfig.h"
 #include "core/settings.h"
+#include "crypto/cert.h"
 
 #define ARENA_MAX    (4 * 1024 * 1024)
 #define SKEW_WARN_MS 120000
@@ -26,6 +29,43 @@ static const char *yes_no(bool b)
     return b ? "true" : "false";
 }
 
+/* What was offered, leaf first; a certificate that cannot be read is left out. */
+static struct moor_json *new_chain(const struct moor_str_list *pem)
+{
+    struct moor_json *chain = moor_json_new_array();
+    for (size_t i = 0; i < pem->count; i++) {
+        MOOR_AUTOPTR(moor_cert) cert = NULL;
+        MOOR_AUTO(moor_buf) subject = MOOR_BUF(4096);
+        MOOR_AUTO(moor_buf) issuer = MOOR_BUF(4096);
+        MOOR_AUTO(moor_buf) digest = MOOR_BUF(128);
+        char until[MOOR_RFC3339_LEN + 1];
+        unsigned char sha256[32];
+        if (moor_cert_from_pem(moor_span_str(pem->items[i]), &cert, NULL) != MOOR_OK)
+            continue;
+        moor_cert_subject(cert, &subject);
+        moor_cert_issuer(cert, &issuer);
+        moor_cert_sha256(cert, sha256);
+        moor_buf_hex(&digest, moor_span(sha256, sizeof(sha256)));
+        moor_rfc3339_format(moor_cert_not_after_ms(cert), until);
+        struct moor_json *o = moor_json_push(chain, moor_json_new_object());
+        moor_json_set_str(o, "subject", moor_buf_cstr(&subject));
+        moor_json_set_str(o, "issuer", moor_buf_cstr(&issuer));
+        moor_json_set_str(o, "notAfter", until);
+        moor_json_set_str(o, "sha256", moor_buf_cstr(&digest));
+    }
+    return chain;
+}
+
+static void tell_chain(struct moor_cli *cli, const struct moor_endpoint_check *e)
+{
+    MOOR_AUTOPTR(moor_json) chain = new_chain(&e->probe.pem);
+    MOOR_JSON_EACH(c, chain)
+    {
+        moor_tell(cli, "  %s, issued by %s, valid until %s", moor_json_get_str(c, "subject"),
+                  moor_json_get_str(c, "issuer"), moor_json_get_str(c, "notAfter"));
+    }
+}
+
 static void say_table(struct moor_cli *cli, const struct moor_check *check)
 {
     moor_say("%-56s|%-10s|%-8s|%-8s|%s\n", "ENDPOINT", "REACHABLE", "PRIVATE", "TLS", "PROXY");
@@ -38,6 +78,8 @@ static void say_table(struct moor_cli *cli, const struct moor_check *check)
         const struct moor_endpoint_check *e = &check->items[i];
         if (*e->error)
             moor_tell(cli, "%s: %s", e->url, e->error);
+        if (cli->verbose || (*e->error && e->probe.reach == MOOR_PROBE_TLS))
+            tell_chain(cli, e);
         if (cli->verbose)
             moor_tell(cli,
                       "%s: %s, name %" PRIu32 " ms, TCP %" PRIu32 " ms, TLS %" PRIu32
@@ -68,7 +110,7 @@ static void say_objects(const struct moor_check *check, const char *cloud)
         moor_json_set_str(o, "proxy", e->proxy);
         moor_json_set_str(o, "reached", reaches[e->probe.reach]);
         moor_json_set_str(o, "address", e->probe.address);
-        moor_json_set_int(o, "certificates", (int64_t)e->probe.pem.count);
+        moor_json_set(o, "certificates", new_chain(&e->probe.pem));
         moor_json_set_int(o, "httpStatus", e->http_status);
         moor_json_set_int(o, "nameMs", e->probe.name_ms);
         moor_json_set_int(o, "tcpMs", e->probe.tcp_ms);

@@ -16,11 +16,12 @@
 #define OWN_BYTES 512
 
 static const struct moor_verb *const verbs[] = {
-    &moor_verb_check,        &moor_verb_cloud_list,  &moor_verb_cloud_register,
-    &moor_verb_cloud_remove, &moor_verb_cloud_show,  &moor_verb_config_clear,
-    &moor_verb_config_get,   &moor_verb_config_info, &moor_verb_config_list,
-    &moor_verb_config_set,   &moor_verb_connect,     &moor_verb_disconnect,
-    &moor_verb_help,         &moor_verb_show,        &moor_verb_version,
+    &moor_verb_check,          &moor_verb_check_identity, &moor_verb_cloud_list,
+    &moor_verb_cloud_register, &moor_verb_cloud_remove,   &moor_verb_cloud_show,
+    &moor_verb_config_clear,   &moor_verb_config_get,     &moor_verb_config_info,
+    &moor_verb_config_list,    &moor_verb_config_set,     &moor_verb_connect,
+    &moor_verb_disconnect,     &moor_verb_help,           &moor_verb_show,
+    &moor_verb_version,
 };
 
 const struct moor_option moor_common_options[] = {
@@ -40,20 +41,23 @@ const struct moor_verb *const *moor_verbs(size_t *count)
     return verbs;
 }
 
-/* The verb that the first one or two words name; *used is how many. */
+/* The verb that the first two words name, else the first one; *used is how many. */
 static const struct moor_verb *find_verb(int count, char *const *words, int *used)
 {
+    const struct moor_verb *one = NULL;
     for (size_t i = 0; count > 0 && i < MOOR_COUNTOF(verbs); i++) {
         struct moor_span rest = moor_span_str(verbs[i]->name);
         struct moor_span first = moor_span_cut(&rest, ' ');
         if (!moor_span_eq_str(first, words[0]))
             continue;
-        if (!rest.p || (count > 1 && moor_span_eq_str(rest, words[1]))) {
-            *used = rest.p ? 2 : 1;
+        if (rest.p && count > 1 && moor_span_eq_str(rest, words[1])) {
+            *used = 2;
             return verbs[i];
         }
+        one = rest.p ? one : verbs[i];
     }
-    return NULL;
+    *used = one ? 1 : 0;
+    return one;
 }
 
 static void print_overview(const struct moor_cli *cli)

@@ -115,6 +115,8 @@ static void on_done(void *ctx, const struct moor_http_response *r, const struct 
     moor_buf_span(&w->reply->body, r->body);
     copy_text(w->reply->request_id, sizeof(w->reply->request_id), r->request_id);
     copy_text(w->reply->date, sizeof(w->reply->date), moor_http_response_header(r, "date"));
+    copy_text(w->reply->authenticate, sizeof(w->reply->authenticate),
+              moor_http_response_header(r, "www-authenticate"));
     w->err.code = moor_buf_ok(&w->reply->body, "answer", &w->err);
     w->err.retry_after_ms = r->retry_after_ms;
 }

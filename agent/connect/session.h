@@ -32,7 +32,8 @@ struct moor_reply {
     int status;
     struct moor_buf body; /* wiped on drop: it may hold a token */
     char request_id[40];
-    char date[64]; /* the Date header, "" = none */
+    char date[64];          /* the Date header, "" = none */
+    char authenticate[512]; /* WWW-Authenticate, "" = none */
 };
 void moor_reply_drop(struct moor_reply *r);
 MOOR_DEFINE_AUTO(moor_reply)

@@ -73,6 +73,25 @@ moor_code moor_cert_to_der(const struct moor_cert *c, struct moor_buf *out, stru
     return moor_buf_ok(out, "certificate", err);
 }
 
+static void append_name(const X509_NAME *name, struct moor_buf *out)
+{
+    MOOR_AUTOPTR(bio_st) mem = BIO_new(BIO_s_mem());
+    if (!mem || X509_NAME_print_ex(mem, name, 0, XN_FLAG_RFC2253) < 0)
+        moor_buf_fail(out);
+    else
+        moor_buf_span(out, moor_ssl_written(mem));
+}
+
+void moor_cert_subject(const struct moor_cert *c, struct moor_buf *out)
+{
+    append_name(X509_get_subject_name(c->x), out);
+}
+
+void moor_cert_issuer(const struct moor_cert *c, struct moor_buf *out)
+{
+    append_name(X509_get_issuer_name(c->x), out);
+}
+
 void moor_cert_free(struct moor_cert *c)
 {
     if (!c)

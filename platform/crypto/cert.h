@@ -30,6 +30,9 @@ void moor_cert_sha256(const struct moor_cert *c, unsigned char out[32]);
 void moor_cert_sha1_hex(const struct moor_cert *c, char out[41]); /* upper case: "thumbprint" */
 int64_t moor_cert_not_before_ms(const struct moor_cert *c);
 int64_t moor_cert_not_after_ms(const struct moor_cert *c);
+/* Distinguished names for people, "CN=host,O=...": appended. */
+void moor_cert_subject(const struct moor_cert *c, struct moor_buf *out);
+void moor_cert_issuer(const struct moor_cert *c, struct moor_buf *out);
 MOOR_NODISCARD moor_code moor_cert_key(const struct moor_cert *c, struct moor_key **out,
                                        struct moor_error *err);
 bool moor_cert_is_ca(const struct moor_cert *c);
