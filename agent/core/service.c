@@ -312,7 +312,7 @@ moor_code moor_service_read_certificate(struct moor_span body, struct moor_servi
 
 #define HR(member) offsetof(struct moor_heartbeat_reply, member)
 static const struct moor_json_field reply_fields[] = {
-    { MOOR_F_U32, "nextHeartbeatSeconds", HR(next_heartbeat_seconds), MOOR_F_REQUIRED, 30, 86400,
+    { MOOR_F_U32, "nextHeartbeatSeconds", HR(next_heartbeat_seconds), MOOR_F_REQUIRED, 1, 86400,
       NULL },
     { MOOR_F_U32, "waitSeconds", HR(wait_seconds), MOOR_F_REQUIRED, 0, 300, NULL },
     { MOOR_F_STR, "desiredStateRevision", HR(desired_state_revision), MOOR_F_REQUIRED, 1, 64,

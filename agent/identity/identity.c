@@ -392,7 +392,7 @@ struct moor_json *moor_identity_status(const struct moor_identity *i)
         i->registration ? moor_registration_state(i->registration) : &none;
     struct moor_json *v = moor_json_new_object();
     moor_json_set_str(v, "status",
-                      moor_agent_status(plat_utc_ms(), s->last_beat_ms, i->keys.doc.not_after_ms));
+                      i->registration ? moor_registration_status(i->registration) : "Disconnected");
     moor_json_set_bool(v, "connected", i->machine != NULL);
     moor_json_set_str(v, "agentVersion", moor_version());
     set_time(v, "lastHeartbeat", s->last_beat_ms);

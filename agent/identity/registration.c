@@ -10,12 +10,10 @@
 #include "platform/random.h"
 #include "run/log.h"
 
-#define FACTS_AGE_MS      3600000U
-#define RENEW_PAUSE_MS    3600000U
-#define RECENT_BEAT_MS    900000
-#define KEY_AGE_MS        (365 * INT64_C(86400000))
-#define OFFSET_MAX_MS     86400000
-#define OFFSET_IGNORED_MS 30000
+#define FACTS_AGE_MS   3600000U
+#define RENEW_PAUSE_MS UINT64_C(3600000)
+#define RECENT_BEAT_MS 900000
+#define KEY_AGE_MS     (365 * INT64_C(86400000))
 
 moor_step moor_registration_step(const struct moor_step_facts *f)
 {
@@ -43,11 +41,16 @@ static bool rotation_due(const struct moor_registration *r, uint64_t now, int64_
     return now >= r->rotate_not_before_ms && (k->next_key || r->rotate_asked || old);
 }
 
+static int64_t renew_at_ms(const struct moor_keystore *k)
+{
+    return moor_renew_at_ms(k->doc.renew_after_ms, k->doc.not_after_ms, k->doc.vm_id);
+}
+
 static struct moor_step_facts facts_of(const struct moor_registration *r)
 {
     const struct moor_keystore *k = r->o.keys;
     uint64_t now = plat_mono_ms();
-    int64_t wall = plat_utc_ms() + r->offset_ms;
+    int64_t wall = moor_registration_time(r);
     bool valid = k->cert && wall < k->doc.not_after_ms;
     return (struct moor_step_facts){
         .due = now >= r->due_ms,
@@ -57,7 +60,7 @@ static struct moor_step_facts facts_of(const struct moor_registration *r)
         .endpoints_known = r->endpoints.his != NULL,
         .certificate_valid = valid,
         .renewal_due = valid && now >= r->renew_not_before_ms &&
-                       wall >= moor_renew_at_ms(k->doc.renew_after_ms, k->doc.vm_id),
+                       (moor_tokens_refused(r->o.tokens) || wall >= renew_at_ms(k)),
         .rotation_due = rotation_due(r, now, wall),
         .next_key = k->next_key != NULL,
         .next_certificate = k->next_cert != NULL,
@@ -148,8 +151,10 @@ void moor_registration_failed(struct moor_registration *r, const struct moor_err
     if (step == MOOR_STEP_PROPERTIES) {
         r->properties_asked = false; /* the next beat's answer asks again */
     } else if (step == MOOR_STEP_CERTIFICATE && r->o.keys->cert &&
-               plat_utc_ms() + r->offset_ms < r->o.keys->doc.not_after_ms) {
-        r->renew_not_before_ms = now + RENEW_PAUSE_MS; /* the old one is good: go on with it */
+               moor_registration_time(r) < r->o.keys->doc.not_after_ms) {
+        /* The old one is good: go on with it. */
+        uint64_t pause = moor_beat_retry_ms(err, r->verdict.standing, 1, r->period_s, 0);
+        r->renew_not_before_ms = now + (pause > RENEW_PAUSE_MS ? pause : RENEW_PAUSE_MS);
         moor_registration_advance(r);
         return;
     } else if (step >= MOOR_STEP_NEXT_KEY && step <= MOOR_STEP_FIRST_USE) {
@@ -177,10 +182,19 @@ void moor_registration_set_revision(struct moor_registration *r, const char *rev
 
 void moor_registration_clock(struct moor_registration *r, int64_t server_time_ms)
 {
-    int64_t offset = server_time_ms ? server_time_ms - plat_utc_ms() : 0;
-    int64_t size = offset < 0 ? -offset : offset;
-    r->offset_ms = size > OFFSET_IGNORED_MS && size <= OFFSET_MAX_MS ? offset : 0;
-    moor_tokens_clock_offset(r->o.tokens, r->offset_ms);
+    r->clock = (struct moor_service_clock){ server_time_ms, plat_mono_ms() };
+    moor_tokens_clock(r->o.tokens, &r->clock);
+}
+
+int64_t moor_registration_time(const struct moor_registration *r)
+{
+    return moor_service_clock_now(&r->clock, plat_utc_ms(), plat_mono_ms());
+}
+
+const char *moor_registration_status(const struct moor_registration *r)
+{
+    return moor_agent_status(plat_utc_ms(), r->state.last_beat_ms, r->o.keys->doc.not_after_ms,
+                             r->period_s);
 }
 
 moor_code moor_registration_use(struct moor_registration *r, const struct moor_keystore *keys,
@@ -207,6 +221,7 @@ static moor_code begin(struct moor_registration *r, struct moor_error *err)
     const struct moor_keystore *k = r->o.keys;
     uint64_t now = plat_mono_ms();
     moor_runstate_load(&r->run, r->o.config->vm_id);
+    r->period_s = r->run.period_s ? r->run.period_s : MOOR_BEAT_PERIOD_S;
     r->state.last_beat_ms = r->run.last_beat_ms;
     moor_registration_set_revision(r, r->run.revision);
     if (!k->cert) {
@@ -228,7 +243,6 @@ moor_code moor_registration_new(const struct moor_registration_opts *opts,
     if (!r)
         return moor_fail(err, MOOR_E_NOMEM, "registration: out of memory");
     r->o = *opts;
-    r->period_s = MOOR_BEAT_PERIOD_S;
     r->endpoint_memory = (struct moor_arena)MOOR_ARENA(16384);
     moor_code c = moor_timer_new(opts->loop, on_timer, r, &r->timer, err);
     if (!c)

@@ -61,6 +61,9 @@ struct moor_registration_state {
 /* Valid until the registration goes; read it again after each changed(). */
 const struct moor_registration_state *moor_registration_state(const struct moor_registration *r);
 
+/* "Connected", "Disconnected" or "Expired": schedule.h. */
+const char *moor_registration_status(const struct moor_registration *r);
+
 /* Everything that is due, now, and one beat: err->code is MOOR_OK once the service accepted it.
  * One caller at a time: EXISTS. */
 typedef void (*moor_registration_fn)(void *ctx, const struct moor_error *err);

@@ -210,7 +210,7 @@ static moor_code start_certificate(struct moor_registration *r, struct moor_erro
         .vm_id = r->o.config->vm_id,
         .resource_id = r->o.config->resource_id,
         .csr_der = moor_buf_view(&csr),
-        .now_s = (plat_utc_ms() + r->offset_ms) / 1000,
+        .now_s = moor_registration_time(r) / 1000,
     };
     c = moor_proof_make(r->o.keys->key, &p, &proof, err);
     if (!c)
@@ -235,7 +235,7 @@ static void take_reply(struct moor_registration *r, const struct moor_heartbeat_
     r->failures = 0;
     r->beat_open = false;
     r->token_fresh = r->skew_seen = r->region_seen = false;
-    r->period_s = reply->next_heartbeat_seconds;
+    r->period_s = r->run.period_s = reply->next_heartbeat_seconds;
     r->due_ms = plat_mono_ms() + moor_beat_next_ms(r->period_s, plat_random_below(UINT32_MAX));
     r->properties_asked = reply->send_properties;
     r->rotate_asked = reply->rotate;

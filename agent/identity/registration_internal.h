@@ -41,7 +41,7 @@ struct moor_registration {
     /* What is known. */
     struct moor_arena endpoint_memory;
     struct moor_service_endpoints endpoints; /* his NULL = not discovered */
-    int64_t offset_ms;                       /* to be added to our clock to get the service's */
+    struct moor_service_clock clock;
     struct moor_fingerprint_parts fingerprint;
     struct moor_facts facts;
     uint64_t facts_ms; /* monotonic, 0 = never */
@@ -70,6 +70,7 @@ void moor_registration_failed(struct moor_registration *r, const struct moor_err
 void moor_registration_tell(struct moor_registration *r, const struct moor_error *err);
 void moor_registration_set_revision(struct moor_registration *r, const char *revision);
 void moor_registration_clock(struct moor_registration *r, int64_t server_time_ms);
+int64_t moor_registration_time(const struct moor_registration *r); /* the service's, by it */
 /* Tokens come from now on by this key and certificate. */
 MOOR_NODISCARD moor_code moor_registration_use(struct moor_registration *r,
                                                const struct moor_keystore *keys,

@@ -22,7 +22,7 @@ struct beat_doc {
     const char *boot_id;
     uint64_t sequence;
     int64_t last_beat_ms;
-    uint32_t wait_seconds;
+    uint32_t wait_seconds, period_s;
     const char *revision;
 };
 static const struct moor_json_field beat_fields[] = {
@@ -31,6 +31,7 @@ static const struct moor_json_field beat_fields[] = {
       NULL },
     { MOOR_F_TIME, "lastHeartbeat", offsetof(struct beat_doc, last_beat_ms), 0, 0, 0, NULL },
     { MOOR_F_U32, "waitSeconds", offsetof(struct beat_doc, wait_seconds), 0, 0, 300, NULL },
+    { MOOR_F_U32, "nextHeartbeatSeconds", offsetof(struct beat_doc, period_s), 0, 0, 86400, NULL },
     { MOOR_F_STR, "revision", offsetof(struct beat_doc, revision), 0, 0, 64, NULL },
     { MOOR_F_END, NULL, 0, 0, 0, 0, NULL },
 };
@@ -130,6 +131,7 @@ void moor_runstate_load(struct moor_runstate *s, const char *vm_id)
     s->sequence = doc.sequence;
     s->last_beat_ms = doc.last_beat_ms;
     s->wait_seconds = doc.wait_seconds;
+    s->period_s = doc.period_s;
     (void)snprintf(s->revision, sizeof(s->revision), "%s", doc.revision ? doc.revision : "");
 }
 
@@ -150,8 +152,8 @@ static moor_code write_own(const char *name, const struct moor_buf *text, struct
 moor_code moor_runstate_save(const struct moor_runstate *s, struct moor_error *err)
 {
     MOOR_AUTO(moor_buf) text = MOOR_BUF(1024);
-    const struct beat_doc doc = { s->boot_id, s->sequence, s->last_beat_ms, s->wait_seconds,
-                                  s->revision };
+    const struct beat_doc doc = { s->boot_id,      s->sequence, s->last_beat_ms,
+                                  s->wait_seconds, s->period_s, s->revision };
     moor_json_encode(&text, &beat_shape, &doc);
     return write_own(BEAT_NAME, &text, err);
 }

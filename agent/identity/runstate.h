@@ -24,6 +24,7 @@ struct moor_runstate {
     uint64_t sequence;     /* highest used; 0 = none yet */
     int64_t last_beat_ms;  /* wall clock; 0 = none yet */
     uint32_t wait_seconds; /* of the last answer */
+    uint32_t period_s;     /* of the last answer; 0 = none yet */
     char revision[65];     /* of the desired state; "" = none yet */
 };
 

@@ -12,7 +12,9 @@
 #define HOUR_MS   (60 * MINUTE_MS)
 #define DAY_MS    (24 * HOUR_MS)
 
-#define DISCONNECTED_AFTER_MS (15 * (int64_t)MINUTE_MS)
+#define SILENT_PERIODS    3 /* without a beat: disconnected */
+#define OFFSET_MAX_MS     ((int64_t)DAY_MS)
+#define OFFSET_IGNORED_MS 30000
 
 static uint64_t spread(const char *vm_id, uint64_t below)
 {
@@ -123,17 +125,34 @@ bool moor_verdict_note(struct moor_verdict *v, const char *service_code, uint64_
     return before != v->standing;
 }
 
-const char *moor_agent_status(int64_t now_ms, int64_t last_beat_ms, int64_t not_after_ms)
+static int64_t distance(int64_t a, int64_t b)
+{
+    return a > b ? a - b : b - a;
+}
+
+const char *moor_agent_status(int64_t now_ms, int64_t last_beat_ms, int64_t not_after_ms,
+                              uint32_t period_s)
 {
     if (not_after_ms && now_ms >= not_after_ms)
         return "Expired";
-    /* A beat "in the future" is a clock set back: as good as a fresh one for this purpose. */
-    if (last_beat_ms && now_ms - last_beat_ms <= DISCONNECTED_AFTER_MS)
+    /* A beat far in the future is from before the clock was set back: it says nothing. */
+    if (last_beat_ms && distance(now_ms, last_beat_ms) <= INT64_C(1000) * SILENT_PERIODS * period_s)
         return "Connected";
     return "Disconnected";
 }
 
-int64_t moor_renew_at_ms(int64_t renew_after_ms, const char *vm_id)
+int64_t moor_service_clock_now(const struct moor_service_clock *c, int64_t wall_ms,
+                               uint64_t mono_ms)
 {
-    return renew_after_ms + (int64_t)spread(vm_id, DAY_MS);
+    if (!c->service_ms)
+        return wall_ms;
+    int64_t service_ms = c->service_ms + (int64_t)(mono_ms - c->mono_ms);
+    int64_t off = distance(service_ms, wall_ms);
+    return off > OFFSET_IGNORED_MS && off <= OFFSET_MAX_MS ? service_ms : wall_ms;
+}
+
+int64_t moor_renew_at_ms(int64_t renew_after_ms, int64_t not_after_ms, const char *vm_id)
+{
+    int64_t window = (not_after_ms - renew_after_ms) / 45;
+    return window > 0 ? renew_after_ms + (int64_t)spread(vm_id, (uint64_t)window) : renew_after_ms;
 }

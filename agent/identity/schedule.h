@@ -47,10 +47,24 @@ struct moor_verdict {
 bool moor_verdict_note(struct moor_verdict *v, const char *service_code, uint64_t now_ms,
                        uint32_t period_s);
 
-/* "Connected", "Disconnected" (15 minutes without a beat) or "Expired". Wall clock; 0 = never. */
-const char *moor_agent_status(int64_t now_ms, int64_t last_beat_ms, int64_t not_after_ms);
+/* "Connected", "Disconnected" (three periods without a beat) or "Expired". Wall clock; 0 = never.
+ */
+const char *moor_agent_status(int64_t now_ms, int64_t last_beat_ms, int64_t not_after_ms,
+                              uint32_t period_s);
 
-/* When to renew: a fixed hour of the day after renew_after_ms, spread by the vmId. */
-int64_t moor_renew_at_ms(int64_t renew_after_ms, const char *vm_id);
+/* The service's time as last heard, and when that was on the monotonic clock: a wall clock that
+ * jumps afterwards does not matter. Zero = not heard yet. */
+struct moor_service_clock {
+    int64_t service_ms;
+    uint64_t mono_ms;
+};
+/* What stamps proofs and assertions: the service's time, unless the wall clock is off by more than
+ * a day (then nobody's word is taken) or by less than 30 s. */
+int64_t moor_service_clock_now(const struct moor_service_clock *c, int64_t wall_ms,
+                               uint64_t mono_ms);
+
+/* When to renew: from renew_after_ms on, spread by the vmId over a 45th of what is left then: a day
+ * of a certificate of 90 days. */
+int64_t moor_renew_at_ms(int64_t renew_after_ms, int64_t not_after_ms, const char *vm_id);
 
 #endif

@@ -40,11 +40,12 @@ struct moor_tokens {
     struct moor_timer *timer; /* earliest background refresh */
     struct moor_token_source source;
     char *token_url;
-    int64_t offset_ms;
+    struct moor_service_clock clock;
     struct moor_token_entry entries[MOOR_TOKENS_MAX];
     size_t count;
     struct token_fetch *fetches;
     size_t fetch_count, wait_count;
+    bool refused;
 };
 
 static const struct moor_retry_policy refresh_policy = { 60000, 3600000, 20 };
@@ -106,12 +107,18 @@ static void arm_refresh(struct moor_tokens *t)
         moor_timer_arm(t->timer, first > now ? first - now : 0);
 }
 
-/* Half of what is left from issue to end, as a point on the monotonic clock. */
-static uint64_t half_life(const struct moor_token_entry *e)
+static uint64_t mono_of(int64_t wall_ms)
 {
-    int64_t half = e->issued_ms + (e->expires_ms - e->issued_ms) / 2;
-    int64_t left = half - plat_utc_ms();
-    return plat_mono_ms() + (left > 0 ? (uint64_t)left : 0) + 1;
+    int64_t left = wall_ms - plat_utc_ms();
+    return plat_mono_ms() + (left > 0 ? (uint64_t)left : 0);
+}
+
+/* When to refresh, half of the way from issue to end, and the end itself as points on the
+ * monotonic clock: a wall clock that jumps later makes no token older or younger. */
+static void note_times(struct moor_token_entry *e)
+{
+    e->refresh_at = mono_of(e->issued_ms + (e->expires_ms - e->issued_ms) / 2) + 1;
+    e->ends_at = mono_of(e->expires_ms);
 }
 
 static void on_refresh_due(void *ctx)
@@ -199,6 +206,7 @@ static moor_code read_answer(const struct moor_http_response *r, int64_t now_ms,
 static void note_failure(struct moor_tokens *t, const char *audience, const struct moor_error *err)
 {
     moor_log_error(MOOR_LOG_WARNING, "token.failed", err, "audience", audience, NULL);
+    t->refused = moor_streq(err->service_code, "invalid_client");
     struct moor_token_entry *e = find_entry(t, audience);
     if (!e)
         return;
@@ -227,10 +235,11 @@ static void on_answer(void *ctx, const struct moor_http_response *r, const struc
             moor_secret_move(&e->value, &fresh.value);
             e->issued_ms = fresh.issued_ms;
             e->expires_ms = fresh.expires_ms;
-            e->refresh_at = half_life(e);
+            note_times(e);
             e->failures = 0;
             e->used_at = plat_mono_ms();
             e->used = f->waits != NULL;
+            t->refused = false;
             /* The file first: who has the token may end this process. */
             save(t);
             arm_refresh(t);
@@ -262,7 +271,7 @@ static moor_code build_form(struct moor_tokens *t, const char *audience, struct 
         .cert = keys->cert,
         .token_url = t->token_url,
         .client_id = keys->doc.client_id,
-        .now_s = (plat_utc_ms() + t->offset_ms) / 1000,
+        .now_s = moor_service_clock_now(&t->clock, plat_utc_ms(), plat_mono_ms()) / 1000,
     };
     moor_buf_fmt(&scope, "%s/.default", audience);
     moor_form_field(form, "grant_type", MOOR_SPAN_LIT("client_credentials"));
@@ -392,13 +401,19 @@ moor_code moor_tokens_source(struct moor_tokens *t, const struct moor_token_sour
     t->token_url = url;
     t->source = source ? *source : (struct moor_token_source){ 0 };
     t->source.token_url = url;
+    t->refused = false;
     arm_refresh(t);
     return MOOR_OK;
 }
 
-void moor_tokens_clock_offset(struct moor_tokens *t, int64_t offset_ms)
+void moor_tokens_clock(struct moor_tokens *t, const struct moor_service_clock *clock)
 {
-    t->offset_ms = offset_ms;
+    t->clock = *clock;
+}
+
+bool moor_tokens_refused(const struct moor_tokens *t)
+{
+    return t->refused;
 }
 
 void moor_tokens_load(struct moor_tokens *t, const struct moor_keystore *keys)
@@ -412,7 +427,7 @@ void moor_tokens_load(struct moor_tokens *t, const struct moor_keystore *keys)
         moor_tokens_cache_remove();
     }
     for (size_t i = 0; i < t->count; i++)
-        t->entries[i].refresh_at = half_life(&t->entries[i]);
+        note_times(&t->entries[i]);
 }
 
 void moor_tokens_clear(struct moor_tokens *t)
@@ -429,7 +444,7 @@ void moor_tokens_forget(struct moor_tokens *t)
 
 static bool is_served(const struct moor_token_entry *e)
 {
-    return e && !moor_secret_empty(&e->value) && e->expires_ms - MARGIN_MS > plat_utc_ms();
+    return e && !moor_secret_empty(&e->value) && e->ends_at > plat_mono_ms() + MARGIN_MS;
 }
 
 static void serve(struct moor_tokens *t, struct moor_token_entry *e, moor_token_fn done, void *ctx)

@@ -17,6 +17,7 @@
 #include "base/secret.h"
 #include "http/transport.h"
 #include "identity/keystore.h"
+#include "identity/schedule.h"
 
 struct moor_loop;
 struct moor_tokens;
@@ -40,8 +41,12 @@ struct moor_token_source {
 MOOR_NODISCARD moor_code moor_tokens_source(struct moor_tokens *t,
                                             const struct moor_token_source *source,
                                             struct moor_error *err);
-/* Seconds our clock is behind the service's; stamps assertions. */
-void moor_tokens_clock_offset(struct moor_tokens *t, int64_t offset_ms);
+/* The service's clock; stamps assertions. */
+void moor_tokens_clock(struct moor_tokens *t, const struct moor_service_clock *clock);
+
+/* The sign-in did not take the certificate the last time it was asked, and nobody was asked since:
+ * another one may help. */
+bool moor_tokens_refused(const struct moor_tokens *t);
 
 /* Reads the sealed file. A file that does not open is removed; that is no error. */
 void moor_tokens_load(struct moor_tokens *t, const struct moor_keystore *keys);

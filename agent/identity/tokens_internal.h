@@ -12,6 +12,7 @@ struct moor_token_entry {
     struct moor_secret value;
     int64_t issued_ms, expires_ms;
     uint64_t refresh_at; /* monotonic; 0 = not wanted */
+    uint64_t ends_at;    /* monotonic: it is not served any more */
     uint64_t used_at;    /* monotonic; for eviction */
     bool used;           /* since it was fetched */
     unsigned failures;

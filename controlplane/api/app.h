@@ -26,6 +26,7 @@
 #include "base/secret.h"
 #include "crypto/cert.h"
 #include "crypto/key.h"
+#include "engine/lifecycle.h"
 #include "http/server.h"
 #include "run/loop.h"
 #include "run/pool.h"
@@ -48,6 +49,7 @@ struct moor_app_config {
     const char *ingestion_url;                  /* base_url */
     const char *query_url;                      /* base_url + "/v1" */
     const char *packages_dir;                   /* state_dir + "/packages" */
+    struct moor_lifecycle lifecycle;            /* of machines' identities */
 };
 
 struct moor_app {
@@ -105,6 +107,8 @@ void moor_call_empty(struct moor_call *c, int status);
 MOOR_PRINTF(4, 5)
 void moor_call_error(struct moor_call *c, int status, const char *code, const char *fmt, ...);
 void moor_call_fail(struct moor_call *c, const struct moor_error *err);
+/* 503: who is unknown may be younger than the backup that is being restored (engine/restore.h). */
+void moor_call_restoring(struct moor_call *c);
 /* The body as JSON, or answers 400 InvalidRequestContent and returns NULL. Free it. */
 MOOR_NODISCARD struct moor_json *moor_call_body(struct moor_call *c);
 /* The right to an action on a scope, or answers 403 AuthorizationFailed and returns false. */

@@ -89,6 +89,12 @@ void moor_call_fail(struct moor_call *c, const struct moor_error *err)
     moor_call_error(c, 500, "InternalServerError", "The server failed; its log says why.");
 }
 
+void moor_call_restoring(struct moor_call *c)
+{
+    moor_http_reply_header(c->ex, "Retry-After", "60");
+    moor_call_error(c, 503, "ServiceUnavailable", "The service is being restored.");
+}
+
 struct moor_json *moor_call_body(struct moor_call *c)
 {
     struct moor_json *body = NULL;
@@ -157,9 +163,12 @@ static bool authenticate(struct moor_call *c, moor_audience audience)
 static bool is_own_machine(struct moor_call *c)
 {
     const char *vm_id = moor_http_param(c->ex, "vmId");
-    if (c->caller.kind == MOOR_PRINCIPAL_MACHINE && (!vm_id || moor_streq(vm_id, c->caller.vm_id)))
+    if (c->caller.kind != MOOR_PRINCIPAL_MACHINE || (vm_id && !moor_streq(vm_id, c->caller.vm_id)))
+        moor_call_error(c, 404, "MachineNotFound", "no such machine");
+    else if (c->caller.disabled)
+        moor_call_error(c, 403, "MachineDisabled", "this machine is disabled");
+    else
         return true;
-    moor_call_error(c, 404, "MachineNotFound", "no such machine");
     return false;
 }
 

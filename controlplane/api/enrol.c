@@ -15,8 +15,6 @@
 #define LAST_DOC        "certificate"
 #define CERT_TEXT_MAX   ((size_t)16 << 10)
 #define PREVIOUS_KEY_MS (30 * MOOR_DAY_MS)
-#define REENROLMENT_MS  (180 * MOOR_DAY_MS)
-#define SILENCE_MS      (INT64_C(2) * MOOR_HEARTBEAT_SECONDS * 1000)
 
 struct request {
     struct moor_span csr;
@@ -34,6 +32,7 @@ static const struct moor_json_shape request_shape = { sizeof(struct request), re
 
 struct enrolment {
     struct moor_machine machine;
+    struct moor_lifecycle rules;
     struct request request;
     struct moor_fingerprint print;
     struct moor_machine_keys keys;
@@ -64,13 +63,16 @@ static moor_code check_proof(struct moor_call *c, struct enrolment *e, struct mo
 static moor_code check_previous(struct moor_call *c, const struct enrolment *e,
                                 const struct moor_machine_key *key, struct moor_error *err)
 {
-    struct moor_live_status s;
-    moor_live_status(c->app->live, e->machine.vm_id, c->now_ms, &s);
+    int64_t heard_ms = moor_live_newest_key_ms(c->app->live, e->machine.vm_id);
     bool fits = !moor_fingerprint_empty(&e->print) &&
                 moor_live_fingerprint_fits(c->app->live, e->machine.vm_id, &e->print);
-    if (fits && key->since_ms >= c->now_ms - PREVIOUS_KEY_MS &&
-        s.last_heartbeat_ms <= c->now_ms - SILENCE_MS &&
-        !moor_live_forked(c->app->live, e->machine.vm_id, c->now_ms))
+    bool silent = heard_ms <= c->now_ms - INT64_C(2000) * e->rules.heartbeat_s;
+    /* The rotation that ended a fork is the one that shut the other side out. */
+    bool forked =
+        moor_live_forked(c->app->live, e->machine.vm_id, c->now_ms) ||
+        moor_live_settled_ms(c->app->live, e->machine.vm_id) >= key->since_ms / 1000 * 1000;
+    if (fits && silent && !forked && e->rules.accept_previous_key &&
+        key->since_ms >= c->now_ms - PREVIOUS_KEY_MS)
         return MOOR_OK;
     return moor_service_refuse(err, 403, "KeySuperseded",
                                "a newer key was registered for this machine: an administrator can "
@@ -101,9 +103,13 @@ static moor_code check_expiry(struct moor_call *c, const struct enrolment *e,
     moor_live_status(c->app->live, e->machine.vm_id, c->now_ms, &s);
     if (!moor_streq(s.status, "Expired"))
         return MOOR_OK;
-    if (s.last_change_ms >= c->now_ms - REENROLMENT_MS && !moor_fingerprint_empty(&e->print) &&
-        moor_live_fingerprint_fits(c->app->live, e->machine.vm_id, &e->print))
+    if (s.last_change_ms > c->now_ms - e->rules.reenrollment_days * MOOR_DAY_MS &&
+        !moor_fingerprint_empty(&e->print) &&
+        moor_live_fingerprint_fits(c->app->live, e->machine.vm_id, &e->print) &&
+        !moor_live_forked(c->app->live, e->machine.vm_id, c->now_ms)) {
+        moor_log(MOOR_LOG_NOTICE, "machine.reenrolled", "id", e->machine.resource_id, NULL);
         return MOOR_OK;
+    }
     return moor_service_refuse(err, 403, "ReenrollmentNotAllowed",
                                "the last certificate ended too long ago, or on another machine: "
                                "connect it again");
@@ -146,8 +152,10 @@ static moor_code issue(struct moor_call *c, struct enrolment *e, struct moor_err
     moor_code code = read_subject(e, &subject, err);
     if (code)
         return code;
-    struct moor_issue i = { e->machine.client_id, subject, c->app->identity_ca,
-                            c->app->identity_ca_key, c->now_ms };
+    struct moor_issue i = {
+        e->machine.client_id,    subject,   c->app->identity_ca,
+        c->app->identity_ca_key, c->now_ms, e->rules.certificate_s * INT64_C(1000)
+    };
     if ((code = moor_certificate_issue(&i, &e->certificate, err)) ||
         (code = moor_cert_to_der(e->certificate, &der, err)) ||
         (code = moor_buf_ok(&der, "certificate", err)))
@@ -245,8 +253,17 @@ static void reply(struct moor_call *c, const struct enrolment *e)
     moor_json_set_str(o, "principalId", e->machine.principal_id);
     moor_json_set_str(o, "tenantId", e->machine.tenant_id);
     set_time(o, "notAfter", end);
-    set_time(o, "renewAfter", end - MOOR_RENEWAL_DAYS * MOOR_DAY_MS);
+    set_time(o, "renewAfter", end - e->rules.certificate_s * INT64_C(1000) / 2);
     moor_call_json(c, 200, o);
+}
+
+static void load_rules(struct moor_call *c, struct enrolment *e)
+{
+    const char *own = "";
+    e->rules = c->app->config.lifecycle;
+    if (!moor_machine_doc_get(c->app->store, e->machine.vm_id, MOOR_LIFECYCLE_DOC, c->arena, &own,
+                              NULL, NULL))
+        moor_lifecycle_override(&e->rules, moor_span_str(own));
 }
 
 void moor_enrol(struct moor_call *c)
@@ -261,6 +278,7 @@ void moor_enrol(struct moor_call *c)
         !moor_service_decode(c, &request_shape, &e->request) ||
         !moor_service_fingerprint(c, &e->request.print, &e->print))
         return;
+    load_rules(c, e);
     moor_code code = check_proof(c, e, &err);
     if (!code && !find_repeated(c, e) &&
         ((code = check_signer(c, e, &err)) || (code = check_expiry(c, e, &err)) ||

@@ -99,7 +99,7 @@ static void reply_heartbeat(struct moor_call *c, const struct moor_machine *m,
         return;
     }
     MOOR_AUTOPTR(moor_json) o = moor_service_answer(c);
-    moor_json_set_int(o, "nextHeartbeatSeconds", MOOR_HEARTBEAT_SECONDS);
+    moor_json_set_int(o, "nextHeartbeatSeconds", c->app->config.lifecycle.heartbeat_s);
     moor_json_set_int(o, "waitSeconds", answer->wait_seconds);
     moor_json_set_str(o, "desiredStateRevision", revision);
     moor_json_set_bool(o, "sendProperties", answer->send_properties);
@@ -109,16 +109,16 @@ static void reply_heartbeat(struct moor_call *c, const struct moor_machine *m,
     moor_call_json(c, 200, o);
 }
 
-/* Whether the machine's key came into use after the fork was seen. */
-static bool rotated_since(struct moor_call *c, const char *vm_id, int64_t forked_ms)
+/* When the machine's key came into use, when that was after the fork was seen; else 0. */
+static int64_t rotated_since(struct moor_call *c, const char *vm_id, int64_t forked_ms)
 {
     struct moor_machine_keys keys = { NULL, 0 };
     if (moor_machine_keys_get(c->app->store, vm_id, c->arena, &keys, NULL))
-        return false;
+        return 0;
     for (size_t i = 0; i < keys.count; i++)
-        if (keys.items[i].state == MOOR_KEY_CURRENT)
-            return keys.items[i].since_ms > forked_ms;
-    return false;
+        if (keys.items[i].state == MOOR_KEY_CURRENT && keys.items[i].since_ms > forked_ms)
+            return keys.items[i].since_ms;
+    return 0;
 }
 
 static void on_heartbeat(struct moor_call *c)
@@ -140,6 +140,7 @@ static void on_heartbeat(struct moor_call *c)
     beat.error_details = details_text(c, &h.details);
     beat.properties_hash = h.properties_hash;
     beat.report_hash = h.report_hash;
+    beat.token_ms = c->caller.issued_ms;
     if (moor_live_take(c->app->live, m.vm_id, &beat, c->now_ms, &answer, &err)) {
         moor_call_fail(c, &err);
         return;
@@ -151,8 +152,10 @@ static void on_heartbeat(struct moor_call *c)
                         "connect this one under a new name");
         return;
     }
-    if (answer.verdict == MOOR_BEAT_ROTATE && rotated_since(c, m.vm_id, answer.forked_ms)) {
-        moor_live_settle(c->app->live, m.vm_id, h.boot_id, c->now_ms);
+    int64_t rotated_ms =
+        answer.verdict == MOOR_BEAT_ROTATE ? rotated_since(c, m.vm_id, answer.forked_ms) : 0;
+    if (rotated_ms) {
+        moor_live_settle(c->app->live, m.vm_id, h.boot_id, rotated_ms / 1000 * 1000);
         answer.verdict = MOOR_BEAT_FINE;
     }
     reply_heartbeat(c, &m, &answer);

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "base/timefmt.h"
+#include "engine/restore.h"
 
 bool moor_service_version(struct moor_call *c)
 {
@@ -29,6 +30,10 @@ bool moor_service_machine(struct moor_call *c, struct moor_machine *out)
         return false;
     moor_code code = moor_machine_by_vm_id(c->app->store, vm_id ? vm_id : "", c->arena, out, &err);
     /* The store may compare without case; the protocol's vmId is in lower case. */
+    if (code == MOOR_E_NOTFOUND && moor_restoring(c->app->store)) {
+        moor_call_restoring(c);
+        return false;
+    }
     if (code == MOOR_E_NOTFOUND || (!code && (out->deleted_ms || !moor_streq(out->vm_id, vm_id)))) {
         moor_call_error(c, 404, "MachineNotFound", "no such machine");
         return false;

@@ -8,10 +8,13 @@
 #include "api/routes.h"
 #include "base/text.h"
 #include "base/timefmt.h"
+#include "engine/restore.h"
 #include "run/log.h"
 
 #define FORM_MAX  (64u << 10)
 #define FIELD_MAX (16u << 10)
+
+#define UNKNOWN_APPLICATION 700016
 
 bool moor_signin_is_tenant(struct moor_call *c)
 {
@@ -141,7 +144,10 @@ static void decide(struct moor_call *c, const struct form *f, moor_issuer issuer
         moor_log(waiting ? MOOR_LOG_DEBUG : MOOR_LOG_NOTICE, "signin.refused", "reason",
                  moor_call_fmt(c, "AADSTS%d", refusal.number), "client",
                  moor_uuid_valid(moor_span_str(req.client_id)) ? req.client_id : "?", NULL);
-        reply_refusal(c, &refusal);
+        if (refusal.number == UNKNOWN_APPLICATION && moor_restoring(c->app->store))
+            moor_call_restoring(c);
+        else
+            reply_refusal(c, &refusal);
     } else {
         moor_call_fail(c, &err);
     }

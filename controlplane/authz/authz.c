@@ -212,7 +212,7 @@ static bool audience_fits(const struct moor_authz *a, moor_audience wanted, cons
 
 struct claims {
     const char *aud, *iss, *tid, *oid, *appid;
-    int64_t exp, nbf;
+    int64_t iat, exp, nbf;
 };
 
 static const struct moor_json_field claim_fields[] = {
@@ -221,6 +221,7 @@ static const struct moor_json_field claim_fields[] = {
     { MOOR_F_STR, "tid", offsetof(struct claims, tid), MOOR_F_REQUIRED, 1, 64, NULL },
     { MOOR_F_STR, "oid", offsetof(struct claims, oid), MOOR_F_REQUIRED, 1, 64, NULL },
     { MOOR_F_STR, "appid", offsetof(struct claims, appid), MOOR_F_REQUIRED, 1, 64, NULL },
+    { MOOR_F_I64, "iat", offsetof(struct claims, iat), MOOR_F_REQUIRED, 1, INT64_C(1) << 40, NULL },
     { MOOR_F_I64, "exp", offsetof(struct claims, exp), MOOR_F_REQUIRED, 1, INT64_C(1) << 40, NULL },
     { MOOR_F_I64, "nbf", offsetof(struct claims, nbf), MOOR_F_REQUIRED, 1, INT64_C(1) << 40, NULL },
     { MOOR_F_END, NULL, 0, 0, 0, 0, NULL },
@@ -267,9 +268,15 @@ static void copy_id(char out[40], const char *id)
     out[n] = '\0';
 }
 
+/* A disabled machine is still told by the service that it is. */
+static bool may_speak(const struct moor_principal_row *row, moor_audience audience)
+{
+    return !row->disabled || (row->kind == MOOR_PRINCIPAL_MACHINE && audience == MOOR_AUD_SERVICE);
+}
+
 static moor_code load_principal(struct moor_authz *a, const struct claims *t,
-                                struct moor_arena *arena, struct moor_principal *out,
-                                struct moor_error *err)
+                                moor_audience audience, struct moor_arena *arena,
+                                struct moor_principal *out, struct moor_error *err)
 {
     struct moor_principal_row row = { 0 };
     struct moor_error store_err = MOOR_ERROR_INIT;
@@ -279,11 +286,13 @@ static moor_code load_principal(struct moor_authz *a, const struct claims *t,
             *err = store_err;
         return c;
     }
-    if (c || row.disabled || !moor_streq(row.tenant_id, t->tid) ||
+    if (c || !may_speak(&row, audience) || !moor_streq(row.tenant_id, t->tid) ||
         !moor_streq(row.client_id, t->appid))
         return deny(err, "InvalidAuthenticationToken",
                     "The principal of the access token does not exist or is disabled.");
     struct moor_principal p = { .kind = row.kind,
+                                .issued_ms = t->iat * 1000,
+                                .disabled = row.disabled,
                                 .resource_id = row.resource_id,
                                 .name = row.name };
     copy_id(p.object_id, row.object_id);
@@ -309,7 +318,7 @@ moor_code moor_authz_authenticate(struct moor_authz *a, const char *header, moor
     if (!c)
         c = check_claims(a, &t, audience, now_ms, err);
     if (!c)
-        c = load_principal(a, &t, arena, out, err);
+        c = load_principal(a, &t, audience, arena, out, err);
     return c;
 }
 
@@ -368,4 +377,9 @@ const struct moor_key *moor_authz_key(const struct moor_authz *a)
 const char *moor_authz_tenant(const struct moor_authz *a)
 {
     return a->tenant_id;
+}
+
+const char *moor_authz_service_audience(const struct moor_authz *a)
+{
+    return a->service_audience;
 }

@@ -63,6 +63,8 @@ struct moor_principal {
     moor_principal_kind kind; /* NOBODY = 0 */
     char object_id[40], client_id[40], tenant_id[40];
     char vm_id[40];          /* machines, else "" */
+    int64_t issued_ms;       /* of the token */
+    bool disabled;           /* a machine's only, and only for SERVICE: others are denied */
     const char *resource_id; /* machines, else ""; in the arena */
     const char *name;        /* in the arena */
 };

@@ -253,6 +253,16 @@ static moor_code check_assertion_claims(const struct moor_authz *a, const struct
     return MOOR_OK;
 }
 
+/* The key is the machine's from here on, and no certificate of an earlier one is good. */
+static moor_code take_over(struct moor_store *s, const struct applicant *who,
+                           const struct moor_credential_row *cred, const char *public_key,
+                           int64_t now_ms, struct moor_error *err)
+{
+    moor_code c =
+        moor_machine_key_set(s, who->row.vm_id, public_key, MOOR_KEY_CURRENT, now_ms, err);
+    return c ? c : moor_credential_delete_others(s, who->row.object_id, cred->sha256, err);
+}
+
 /* First use of a machine's new certificate makes its key the machine's: in one transaction,
  * before the token leaves. */
 static moor_code note_first_use(struct moor_authz *a, const struct applicant *who,
@@ -282,8 +292,7 @@ static moor_code note_first_use(struct moor_authz *a, const struct applicant *wh
     for (size_t i = 0; !c && i < keys.count; i++)
         if (keys.items[i].state == MOOR_KEY_NEXT &&
             moor_streq(keys.items[i].public_key, moor_buf_cstr(&text)))
-            c = moor_machine_key_set(s, who->row.vm_id, keys.items[i].public_key, MOOR_KEY_CURRENT,
-                                     now_ms, err);
+            c = take_over(s, who, cred, keys.items[i].public_key, now_ms, err);
     return c ? c : moor_store_commit(&tx, err);
 }
 
@@ -311,14 +320,23 @@ static moor_code check_assertion(struct moor_authz *a, const struct applicant *w
     return c ? c : note_first_use(a, who, &cred, now_ms, arena, err);
 }
 
-static moor_code find_applicant(struct moor_authz *a, const char *client_id,
+/* A disabled machine gets tokens for the service, which tells it that it is. */
+static bool is_enabled(const struct moor_authz *a, const struct moor_principal_row *row,
+                       const char *resource)
+{
+    return !row->disabled || (row->kind == MOOR_PRINCIPAL_MACHINE &&
+                              moor_streq(resource, moor_authz_service_audience(a)));
+}
+
+static moor_code find_applicant(struct moor_authz *a, const char *client_id, const char *resource,
                                 struct moor_arena *arena, struct applicant *out,
                                 struct moor_error *err)
 {
     moor_code c = moor_principal_by_client(moor_authz_store(a), client_id, arena, &out->row, err);
     if (c && c != MOOR_E_NOTFOUND)
         return c;
-    out->known = !c && !out->row.disabled && moor_streq(out->row.tenant_id, moor_authz_tenant(a));
+    out->known = !c && is_enabled(a, &out->row, resource) &&
+                 moor_streq(out->row.tenant_id, moor_authz_tenant(a));
     return MOOR_OK;
 }
 
@@ -355,7 +373,7 @@ static moor_code by_credentials(struct moor_authz *a, const struct moor_signin_r
     bool has_secret = req->client_secret && !moor_secret_empty(req->client_secret);
     moor_code c = moor_signin_resource(req, arena, resource, refusal);
     if (!c)
-        c = find_applicant(a, req->client_id, arena, who, err);
+        c = find_applicant(a, req->client_id, *resource, arena, who, err);
     if (c)
         return c;
     if (req->client_assertion)

@@ -81,5 +81,6 @@ MOOR_NODISCARD moor_code moor_signin_resource(const struct moor_signin_request *
 struct moor_store *moor_authz_store(const struct moor_authz *a);
 const struct moor_key *moor_authz_key(const struct moor_authz *a);
 const char *moor_authz_tenant(const struct moor_authz *a);
+const char *moor_authz_service_audience(const struct moor_authz *a);
 
 #endif

@@ -11,19 +11,25 @@
 #define ASSOCIATION "Microsoft.Insights/dataCollectionRuleAssociations"
 #define RULES_MAX   32u
 
+moor_code moor_desired_new_epoch(struct moor_store *s, struct moor_error *err)
+{
+    unsigned char bytes[8];
+    MOOR_AUTO(moor_buf) hex = MOOR_BUF(16);
+    plat_random(bytes, sizeof(bytes));
+    moor_buf_hex(&hex, moor_span(bytes, sizeof(bytes)));
+    moor_code c = moor_buf_ok(&hex, "revision", err);
+    return c ? c : moor_store_meta_set(s, EPOCH_NAME, moor_buf_cstr(&hex), err);
+}
+
 moor_code moor_desired_revision(struct moor_store *s, uint64_t counter, struct moor_arena *arena,
                                 const char **out, struct moor_error *err)
 {
     const char *epoch = NULL;
     moor_code c = moor_store_meta_get(s, EPOCH_NAME, arena, &epoch, err);
     if (c == MOOR_E_NOTFOUND) {
-        unsigned char bytes[8];
-        MOOR_AUTO(moor_buf) hex = MOOR_BUF(16);
-        plat_random(bytes, sizeof(bytes));
-        moor_buf_hex(&hex, moor_span(bytes, sizeof(bytes)));
-        epoch = moor_arena_str(arena, moor_buf_view(&hex));
-        c = epoch ? moor_store_meta_set(s, EPOCH_NAME, epoch, err)
-                  : moor_fail(err, MOOR_E_NOMEM, "revision: no memory");
+        c = moor_desired_new_epoch(s, err);
+        if (!c)
+            c = moor_store_meta_get(s, EPOCH_NAME, arena, &epoch, err);
     }
     if (c)
         return c;

@@ -24,6 +24,9 @@ MOOR_NODISCARD moor_code moor_desired_revision(struct moor_store *s, uint64_t co
                                                struct moor_arena *arena, const char **out,
                                                struct moor_error *err);
 
+/* Draws another epoch: every machine takes its document whole. */
+MOOR_NODISCARD moor_code moor_desired_new_epoch(struct moor_store *s, struct moor_error *err);
+
 struct moor_desired_site {
     const char *packages_url; /* "https://host:port/packages" */
     const char *packages_dir;

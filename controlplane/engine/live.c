@@ -15,7 +15,7 @@
 #define WAIT_SECONDS    55u
 #define MAX_WAITERS     10000u
 #define WAKE_PER_SECOND 500u
-#define PERIOD_MS       (MOOR_HEARTBEAT_SECONDS * UINT64_C(1000))
+#define PERIOD_MS       INT64_C(300000)
 #define FIRST_SLOTS     64u
 
 struct machine {
@@ -26,6 +26,8 @@ struct machine {
     char properties_hash[65], report_hash[65];
     char *error_details; /* heap; NULL = "[]" */
     int64_t last_ms, since_ms, error_since_ms, certificate_end_ms;
+    int64_t token_ms;      /* issue of the newest token that was used */
+    int64_t token_beat_ms; /* the last beat with it */
     struct moor_beats beats;
     struct moor_live_waiter *waiter;
 };
@@ -48,6 +50,7 @@ struct moor_live {
     struct moor_timer *flush_timer, *wake_timer;
     struct moor_live_waiter *wake_first, *wake_last;
     uint32_t waiters, max_waiters, wake_budget;
+    int64_t period_ms;
 };
 
 /* The table of machines. */
@@ -161,6 +164,8 @@ static struct moor_json *to_json(const struct machine *m)
     moor_json_set_int(o, "since", m->since_ms);
     moor_json_set_int(o, "errorSince", m->error_since_ms);
     moor_json_set_int(o, "certificateEnd", m->certificate_end_ms);
+    moor_json_set_int(o, "token", m->token_ms);
+    moor_json_set_int(o, "tokenBeat", m->token_beat_ms);
     moor_json_set(o, "beats", moor_beats_to_json(&m->beats));
     return o;
 }
@@ -183,6 +188,8 @@ static void from_json(const struct moor_json *o, struct machine *m)
     m->since_ms = time_of(o, "since");
     m->error_since_ms = time_of(o, "errorSince");
     m->certificate_end_ms = time_of(o, "certificateEnd");
+    m->token_ms = time_of(o, "token");
+    m->token_beat_ms = time_of(o, "tokenBeat");
     moor_beats_from_json(moor_json_get(o, "beats"), &m->beats);
 }
 
@@ -350,6 +357,11 @@ void moor_live_end_waits(struct moor_live *l)
                 end_wait(m->waiter, false);
 }
 
+void moor_live_period(struct moor_live *l, uint32_t seconds)
+{
+    l->period_ms = seconds * INT64_C(1000);
+}
+
 void moor_live_max_waiters(struct moor_live *l, uint32_t max)
 {
     l->max_waiters = max;
@@ -387,9 +399,12 @@ void moor_live_status(struct moor_live *l, const char *vm_id, int64_t now_ms,
     struct moor_status_facts facts = { .last_heartbeat_ms = 0 };
     struct moor_status s;
     if (m)
-        facts =
-            (struct moor_status_facts){ m->last_ms, m->since_ms, m->certificate_end_ms,
-                                        m->error_since_ms, moor_beats_forked(&m->beats, now_ms) };
+        facts = (struct moor_status_facts){ m->last_ms,
+                                            m->since_ms,
+                                            m->certificate_end_ms,
+                                            m->error_since_ms,
+                                            moor_beats_forked(&m->beats, now_ms),
+                                            l->period_ms };
     moor_status_of(&facts, now_ms, &s);
     *out = (struct moor_live_status){
         .status = s.status,
@@ -401,9 +416,10 @@ void moor_live_status(struct moor_live *l, const char *vm_id, int64_t now_ms,
     };
 }
 
-static void note_status(struct machine *m, const struct moor_live_beat *beat, int64_t now_ms)
+static void note_status(const struct moor_live *l, struct machine *m,
+                        const struct moor_live_beat *beat, int64_t now_ms)
 {
-    bool was_silent = now_ms >= m->last_ms + MOOR_DISCONNECTED_AFTER_MS;
+    bool was_silent = now_ms >= m->last_ms + MOOR_SILENT_PERIODS * l->period_ms;
     bool was_error = m->error_since_ms != 0;
     if (was_silent || (was_error && !beat->error))
         m->since_ms = now_ms;
@@ -419,29 +435,42 @@ static void note_status(struct machine *m, const struct moor_live_beat *beat, in
         moor_streq(beat->error_details, "[]") ? NULL : moor_strdup(beat->error_details);
 }
 
+static void note_token(struct machine *m, const struct moor_live_beat *beat, int64_t now_ms)
+{
+    if (beat->token_ms < m->token_ms)
+        return;
+    m->token_ms = beat->token_ms;
+    m->token_beat_ms = now_ms;
+}
+
 moor_code moor_live_take(struct moor_live *l, const char *vm_id, const struct moor_live_beat *beat,
                          int64_t now_ms, struct moor_live_answer *out, struct moor_error *err)
 {
     struct machine *m = find_or_add(l, vm_id);
     if (!m)
         return moor_fail(err, MOOR_E_NOMEM, "heartbeat: no memory");
-    out->verdict = moor_beats_take(&m->beats, &beat->beat, now_ms, PERIOD_MS);
+    if (beat->token_ms < m->beats.settled_ms) {
+        *out = (struct moor_live_answer){ .verdict = MOOR_BEAT_CLONE };
+        return MOOR_OK;
+    }
+    note_token(m, beat, now_ms);
+    out->verdict = moor_beats_take(&m->beats, &beat->beat, now_ms, (uint64_t)l->period_ms);
     out->forked_ms = out->verdict == MOOR_BEAT_FINE ? 0 : m->beats.forked_ms;
     out->send_properties = !moor_streq(m->properties_hash, beat->properties_hash);
     out->send_report = !moor_streq(m->report_hash, beat->report_hash);
     out->wait_seconds = l->waiters < l->max_waiters || m->waiter ? WAIT_SECONDS : 0;
     if (out->verdict != MOOR_BEAT_CLONE) /* a clone says nothing about the machine */
-        note_status(m, beat, now_ms);
+        note_status(l, m, beat, now_ms);
     mark_dirty(l, m);
     return MOOR_OK;
 }
 
-void moor_live_settle(struct moor_live *l, const char *vm_id, const char *boot_id, int64_t now_ms)
+void moor_live_settle(struct moor_live *l, const char *vm_id, const char *boot_id, int64_t since_ms)
 {
     struct machine *m = find(l, vm_id);
     if (!m)
         return;
-    moor_beats_settle(&m->beats, boot_id, now_ms);
+    moor_beats_settle(&m->beats, boot_id, since_ms);
     mark_dirty(l, m);
 }
 
@@ -468,7 +497,7 @@ void moor_live_report_stored(struct moor_live *l, const char *vm_id, const char 
 void moor_live_certificate_issued(struct moor_live *l, const char *vm_id, int64_t end_ms)
 {
     struct machine *m = find_or_add(l, vm_id);
-    if (!m || end_ms <= m->certificate_end_ms)
+    if (!m)
         return;
     m->certificate_end_ms = end_ms;
     mark_dirty(l, m);
@@ -478,6 +507,18 @@ bool moor_live_forked(struct moor_live *l, const char *vm_id, int64_t now_ms)
 {
     const struct machine *m = find(l, vm_id);
     return m && moor_beats_forked(&m->beats, now_ms);
+}
+
+int64_t moor_live_newest_key_ms(struct moor_live *l, const char *vm_id)
+{
+    const struct machine *m = find(l, vm_id);
+    return m ? m->token_beat_ms : 0;
+}
+
+int64_t moor_live_settled_ms(struct moor_live *l, const char *vm_id)
+{
+    const struct machine *m = find(l, vm_id);
+    return m ? m->beats.settled_ms : 0;
 }
 
 bool moor_live_fingerprint_fits(struct moor_live *l, const char *vm_id,
@@ -509,6 +550,7 @@ moor_code moor_live_new(struct moor_loop *loop, struct moor_store *store, struct
         return moor_fail(err, MOOR_E_NOMEM, "heartbeats: no memory");
     l->store = store;
     l->max_waiters = MAX_WAITERS;
+    l->period_ms = PERIOD_MS;
     l->wake_budget = WAKE_PER_SECOND;
     moor_code c = moor_machine_doc_each(store, DOC_KIND, load_one, l, err);
     if (!c && loop)

@@ -23,6 +23,8 @@ struct moor_live;
 /* Reads all heartbeat documents. loop may be NULL in tests: then nothing is written behind. */
 MOOR_NODISCARD moor_code moor_live_new(struct moor_loop *loop, struct moor_store *store,
                                        struct moor_live **out, struct moor_error *err);
+/* The period that machines are told, in seconds; default 300. */
+void moor_live_period(struct moor_live *l, uint32_t seconds);
 void moor_live_free(struct moor_live *l); /* writes what is pending; no waiter may be left */
 MOOR_DEFINE_AUTOPTR(moor_live)
 
@@ -44,6 +46,7 @@ struct moor_live_beat {
     bool error;
     const char *error_details; /* JSON array */
     const char *properties_hash, *report_hash;
+    int64_t token_ms; /* when the caller's token was issued */
 };
 struct moor_live_answer {
     moor_beat_verdict verdict;
@@ -54,10 +57,10 @@ struct moor_live_answer {
 MOOR_NODISCARD moor_code moor_live_take(struct moor_live *l, const char *vm_id,
                                         const struct moor_live_beat *beat, int64_t now_ms,
                                         struct moor_live_answer *out, struct moor_error *err);
-/* The machine has rotated its key since the fork: the other side is out, its boots are forgotten.
- */
-void moor_live_settle(struct moor_live *l, const char *vm_id, const char *boot_id, int64_t now_ms);
-#define MOOR_HEARTBEAT_SECONDS 300u
+/* The machine has rotated its key since the fork, at since_ms (whole seconds): the other side is
+ * out, its boots are forgotten, and a beat with a token from before is the clone's. */
+void moor_live_settle(struct moor_live *l, const char *vm_id, const char *boot_id,
+                      int64_t since_ms);
 
 /* What was stored for good: its hash is expected in the next heartbeats. */
 void moor_live_properties_stored(struct moor_live *l, const char *vm_id, const char *hash,
@@ -65,6 +68,10 @@ void moor_live_properties_stored(struct moor_live *l, const char *vm_id, const c
 void moor_live_report_stored(struct moor_live *l, const char *vm_id, const char *hash);
 void moor_live_certificate_issued(struct moor_live *l, const char *vm_id, int64_t end_ms);
 bool moor_live_forked(struct moor_live *l, const char *vm_id, int64_t now_ms);
+/* The last beat with the newest token that was used: of the newest key that has been in use. */
+int64_t moor_live_newest_key_ms(struct moor_live *l, const char *vm_id);
+/* When the machine's last fork was settled by a rotation, 0 = there was none. */
+int64_t moor_live_settled_ms(struct moor_live *l, const char *vm_id);
 /* The fingerprint is the registered one's, or none is registered yet. */
 bool moor_live_fingerprint_fits(struct moor_live *l, const char *vm_id,
                                 const struct moor_fingerprint *f);

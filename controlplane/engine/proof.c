@@ -122,7 +122,7 @@ moor_code moor_certificate_issue(const struct moor_issue *i, struct moor_cert **
         .issuer = i->ca,
         .issuer_key = i->ca_key,
         .not_before_ms = i->now_ms - BACKDATE_MS,
-        .not_after_ms = i->now_ms + MOOR_CERTIFICATE_DAYS * MOOR_DAY_MS,
+        .not_after_ms = i->now_ms + i->life_ms,
         .tls_client = true,
     };
     return moor_cert_make(&spec, out, err);

@@ -16,10 +16,8 @@
 #include "crypto/cert.h"
 #include "crypto/key.h"
 
-#define MOOR_PROOF_TYP        "mooring-proof+jwt"
-#define MOOR_CERTIFICATE_DAYS 90
-#define MOOR_RENEWAL_DAYS     45
-#define MOOR_DAY_MS           INT64_C(86400000)
+#define MOOR_PROOF_TYP "mooring-proof+jwt"
+#define MOOR_DAY_MS    INT64_C(86400000)
 
 struct moor_proof_facts {
     const char *audience; /* registered, byte for byte */
@@ -42,6 +40,7 @@ struct moor_issue {
     const struct moor_cert *ca;
     const struct moor_key *ca_key;
     int64_t now_ms;
+    int64_t life_ms;
 };
 MOOR_NODISCARD moor_code moor_certificate_issue(const struct moor_issue *i, struct moor_cert **out,
                                                 struct moor_error *err);

@@ -6,7 +6,7 @@ void moor_status_of(const struct moor_status_facts *f, int64_t now_ms, struct mo
     *out = (struct moor_status){ "AwaitingConnection", "", 0 };
     if (!f->last_heartbeat_ms)
         return;
-    int64_t silent_from = f->last_heartbeat_ms + MOOR_DISCONNECTED_AFTER_MS;
+    int64_t silent_from = f->last_heartbeat_ms + MOOR_SILENT_PERIODS * f->period_ms;
     if (f->certificate_end_ms && now_ms >= f->certificate_end_ms) {
         *out = (struct moor_status){ "Expired", "", f->certificate_end_ms };
     } else if (now_ms >= silent_from) {

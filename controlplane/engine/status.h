@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define MOOR_DISCONNECTED_AFTER_MS (INT64_C(15) * 60 * 1000)
+#define MOOR_SILENT_PERIODS 3 /* without a beat: Disconnected; 15 minutes unless told otherwise */
 
 struct moor_status_facts {
     int64_t last_heartbeat_ms;  /* 0 = never */
@@ -14,6 +14,7 @@ struct moor_status_facts {
     int64_t certificate_end_ms; /* of the newest certificate, 0 = unknown */
     int64_t error_since_ms;     /* the agent says Error since then, 0 = it does not */
     bool forked;
+    int64_t period_ms; /* of heartbeats */
 };
 
 struct moor_status {

@@ -30,6 +30,12 @@ OPTION(o_type, "--type", NULL, "T", type, "type, when the package is silent")
 OPTION(o_version, "--version", NULL, "V", version, "version, when the package is silent")
 OPTION(o_signature, "--signature", NULL, "FILE", signature, "the publisher's detached CMS (DER)")
 
+OPTION(o_days, "--reenrollment-days", NULL, "N", reenrollment_days,
+       "days after its certificate's end; 0: never, at most 3650")
+OPTION(o_previous, "--accept-previous-key", NULL, "BOOL", accept_previous,
+       "whether a rotated key may return with a snapshot")
+OPTION(o_finish, "--finish", NULL, NULL, finish, "all is back: unknown machines are gone")
+
 #define OPTIONS(...)                                                                               \
     (const struct cp_option *const[])                                                              \
     {                                                                                              \
@@ -67,6 +73,16 @@ static const struct cp_command commands[] = {
       OPTIONS(&o_state, &o_as), cp_run_device_approve, false },
     { "device deny", "CODE", 1, 1, "refuse the device that shows the code", OPTIONS(&o_state),
       cp_run_device_deny, false },
+    { "machine list", "", 0, 0, "list machines", OPTIONS(&o_state, &o_json), cp_run_machine_list,
+      false },
+    { "machine disable", "MACHINE", 1, 1, "take no word of a machine any more", OPTIONS(&o_state),
+      cp_run_machine_disable, false },
+    { "machine enable", "MACHINE", 1, 1, "take its word again", OPTIONS(&o_state),
+      cp_run_machine_enable, false },
+    { "machine set", "MACHINE", 1, 1, "rules of one machine beside config.json's",
+      OPTIONS(&o_state, &o_days, &o_previous), cp_run_machine_set, false },
+    { "restore", "", 0, 0, "after the database came back from a backup, before serving",
+      OPTIONS(&o_state, &o_finish), cp_run_restore, false },
     { "version", "", 0, 0, "print the version", OPTIONS(&o_state), cp_run_version, false },
 };
 

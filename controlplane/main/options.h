@@ -21,6 +21,8 @@ struct cp_options {
     const char *public_url;
     bool json;
     bool verbose;
+    bool finish;
+    const char *reenrollment_days, *accept_previous;
     const char *role, *scope, *secret_file, *certificate, *expires_in, *as;
     const char *publisher, *type, *version, *signature;
     const char *words[CP_WORDS_MAX]; /* arguments that are no options */

@@ -124,6 +124,8 @@ MOOR_NODISCARD static moor_code start_app(struct moor_service *service, void *ct
     if (!c)
         c = moor_live_new(d->app.loop, s->store, &d->app.live, err);
     if (!c)
+        moor_live_period(d->app.live, s->config.lifecycle.heartbeat_s);
+    if (!c)
         c = moor_quotas_new(s->config.ingestion_requests, s->config.ingestion_bytes, &d->app.quotas,
                             err);
     if (!c)

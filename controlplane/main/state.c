@@ -31,6 +31,10 @@ static const struct moor_json_field config_fields[] = {
     AT(MOOR_F_UUID, "adminObjectId", admin_object_id, MOOR_F_REQUIRED, 0, 0),
     AT(MOOR_F_U64, "ingestionRequestsPerMinute", ingestion_requests, 0, 1, INT64_C(1) << 40),
     AT(MOOR_F_U64, "ingestionBytesPerMinute", ingestion_bytes, 0, 1, INT64_C(1) << 50),
+    AT(MOOR_F_U32, "heartbeatSeconds", lifecycle.heartbeat_s, 0, 1, 86400),
+    AT(MOOR_F_U32, "certificateSeconds", lifecycle.certificate_s, 0, 10, 3650u * 86400u),
+    AT(MOOR_F_U32, "reenrollmentDays", lifecycle.reenrollment_days, 0, 0, MOOR_REENROLLMENT_MAX),
+    AT(MOOR_F_BOOL, "acceptPreviousKey", lifecycle.accept_previous_key, 0, 0, 0),
     AT(MOOR_F_STR_LIST, "hosts", hosts, MOOR_F_REQUIRED, 1, CP_WORDS_MAX * 2),
     { MOOR_F_END, NULL, 0, 0, 0, 0, NULL },
 };
@@ -78,6 +82,7 @@ static moor_code read_config(struct cp_state *s, struct moor_error *err)
     const char *path = cp_state_path(s, "config.json");
     s->config.ingestion_requests = DEFAULT_REQUESTS;
     s->config.ingestion_bytes = DEFAULT_BYTES;
+    s->config.lifecycle = (struct moor_lifecycle)MOOR_LIFECYCLE_DEFAULT;
     moor_code c = plat_read_all(path, CONFIG_MAX, &text, err);
     return c ? c
              : moor_json_decode(moor_buf_view(&text), path, &config_shape, &s->config, &s->arena,
@@ -138,6 +143,7 @@ static moor_code ensure_config(const struct cp_options *o, struct cp_state *s, b
                                         .location = "local",
                                         .ingestion_requests = DEFAULT_REQUESTS,
                                         .ingestion_bytes = DEFAULT_BYTES,
+                                        .lifecycle = MOOR_LIFECYCLE_DEFAULT,
                                         .admin_client_id = random_id(s),
                                         .admin_object_id = random_id(s) };
     if (o->location)
@@ -285,6 +291,7 @@ struct moor_app_config cp_state_app_config(struct cp_state *s, const char *base_
         .ingestion_url = base,
         .query_url = URL("/v1"),
         .packages_dir = cp_state_path(s, "packages"),
+        .lifecycle = s->config.lifecycle,
     };
 #undef URL
 }

@@ -88,6 +88,23 @@ moor_code moor_machine_forget(struct moor_store *s, const char *vm_id, struct mo
                        MOOR_VALS(moor_val_text(vm_id)), NULL, err);
 }
 
+moor_code moor_machine_disable(struct moor_store *s, const char *vm_id, bool disabled,
+                               struct moor_error *err)
+{
+    MOOR_AUTO(moor_arena) arena = MOOR_ARENA(1u << 20);
+    MOOR_AUTO(moor_store_tx) tx = MOOR_STORE_TX_INIT;
+    struct moor_machine m = { 0 };
+    moor_code c = moor_store_begin(s, &tx, err);
+    if (!c)
+        c = moor_machine_by_vm_id(s, vm_id, &arena, &m, err);
+    if (!c)
+        c = moor_principal_disable(s, m.principal_id, disabled, err);
+    if (!c)
+        c = moor_db_run(s, "UPDATE machines SET disabled = $1 WHERE vm_id = $2",
+                        MOOR_VALS(moor_val_int(disabled), moor_val_text(vm_id)), NULL, err);
+    return c ? c : moor_store_commit(&tx, err);
+}
+
 moor_code moor_machine_set_settings_cert(struct moor_store *s, const char *vm_id, const char *pem,
                                          struct moor_error *err)
 {

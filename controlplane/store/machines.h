@@ -42,6 +42,9 @@ MOOR_NODISCARD moor_code moor_machine_delete(struct moor_store *s, const char *v
 /* Frees the vmId of a machine deleted more than 90 days ago, or of the same tenant. */
 MOOR_NODISCARD moor_code moor_machine_forget(struct moor_store *s, const char *vm_id,
                                              struct moor_error *err);
+/* Whether the service and the sign-in take its word; its principal goes along. NOTFOUND. */
+MOOR_NODISCARD moor_code moor_machine_disable(struct moor_store *s, const char *vm_id,
+                                              bool disabled, struct moor_error *err);
 MOOR_NODISCARD moor_code moor_machine_set_settings_cert(struct moor_store *s, const char *vm_id,
                                                         const char *pem, struct moor_error *err);
 /* Raises desired_counter by one and tells the new value (may be NULL). */

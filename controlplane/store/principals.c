@@ -189,6 +189,14 @@ moor_code moor_credential_delete_all(struct moor_store *s, const char *object_id
                        MOOR_VALS(moor_val_text(object_id)), NULL, err);
 }
 
+moor_code moor_credential_delete_others(struct moor_store *s, const char *object_id,
+                                        const unsigned char sha256[32], struct moor_error *err)
+{
+    return moor_db_run(s, "DELETE FROM credentials WHERE object_id = $1 AND sha256 <> $2",
+                       MOOR_VALS(moor_val_text(object_id), moor_val_bytes(moor_span(sha256, 32))),
+                       NULL, err);
+}
+
 static const struct moor_col assignment_cols[] = {
     AT(MOOR_COL_TEXT, moor_role_assignment, id, 0),
     AT(MOOR_COL_TEXT, moor_role_assignment, role_id, 0),

@@ -89,6 +89,10 @@ MOOR_NODISCARD moor_code moor_credential_used(struct moor_store *s, const unsign
                                               int64_t now_ms, struct moor_error *err);
 MOOR_NODISCARD moor_code moor_credential_delete_all(struct moor_store *s, const char *object_id,
                                                     struct moor_error *err);
+/* All but the one named. */
+MOOR_NODISCARD moor_code moor_credential_delete_others(struct moor_store *s, const char *object_id,
+                                                       const unsigned char sha256[32],
+                                                       struct moor_error *err);
 
 struct moor_role_assignment {
     const char *id; /* UUID */

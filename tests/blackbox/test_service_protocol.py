@@ -120,6 +120,8 @@ def test_a_new_key_replaces_the_old_at_its_first_use(enrolled):
     enrolled.take_certificate(enrolled.ask_certificate(csr))
     # Not used yet: the old key still proves, the new one does not.
     assert enrolled.ask_certificate().status == 200
+    # Renewal with the same key ends nothing.
+    assert enrolled.sign_in(old_key, old_certificate).status == 200
     answer = enrolled.ask_certificate(enrolled.csr(new), enrolled.proof(enrolled.csr(new), key=new))
     assert answer.status == 403
     assert enrolled.sign_in(new).status == 200
@@ -128,8 +130,8 @@ def test_a_new_key_replaces_the_old_at_its_first_use(enrolled):
     csr = enrolled.csr(old_key)
     answer = enrolled.ask_certificate(csr, enrolled.proof(csr, key=old_key))
     assert answer.status == 403 and code_of(answer) == "KeySuperseded"
-    # Renewal ends nothing: the old certificate lives to its end.
-    assert enrolled.sign_in(old_key, old_certificate).status == 200
+    # Rotation ends what the old key had: a stolen copy of it opens nothing.
+    assert enrolled.sign_in(old_key, old_certificate).status == 401
     shown = enrolled.cp.arm("GET", enrolled.resource_id).json
     assert shown["properties"]["clientPublicKey"] == public_text(new)
 

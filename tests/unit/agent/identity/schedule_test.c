@@ -124,14 +124,38 @@ static void another_refusal_starts_its_own_count(void)
     CHECK_INT(v.standing, MOOR_STANDING_GOOD);
 }
 
+static void proofs_are_stamped_by_the_service_clock(void)
+{
+    const int64_t hour = 3600000, day = 24 * hour, at = 1795367970000;
+    const struct moor_service_clock unheard = { 0, 0 }, heard = { at, 5000 };
+    CHECK_INT(moor_service_clock_now(&unheard, at + hour, 9000), at + hour);
+    CHECK_INT(moor_service_clock_now(&heard, at + 5000, 9000), at + 5000); /* near enough */
+    CHECK_INT(moor_service_clock_now(&heard, at + hour, 9000), at + 4000);
+    CHECK_INT(moor_service_clock_now(&heard, at - hour, 9000), at + 4000);
+    CHECK_INT(moor_service_clock_now(&heard, at + 2 * day, 9000), at + 2 * day);
+}
+
+static void renewal_is_spread_over_a_45th_of_the_second_half(void)
+{
+    const int64_t day = 86400000;
+    int64_t at = moor_renew_at_ms(45 * day, 90 * day, "8a1f5d0e-2f5c-4c52-9e38-0d8b8a5c9f11");
+    CHECK(at >= 45 * day && at < 46 * day);
+    CHECK_INT(moor_renew_at_ms(45 * day, 90 * day, "8a1f5d0e-2f5c-4c52-9e38-0d8b8a5c9f11"), at);
+    at = moor_renew_at_ms(45000, 90000, "8a1f5d0e-2f5c-4c52-9e38-0d8b8a5c9f11");
+    CHECK(at >= 45000 && at < 46000);
+    CHECK_INT(moor_renew_at_ms(5, 5, "8a1f5d0e-2f5c-4c52-9e38-0d8b8a5c9f11"), 5);
+}
+
 static void status_follows_beats_and_certificate(void)
 {
     const int64_t now = 1795367970000LL;
-    CHECK_STR(moor_agent_status(now, 0, 0), "Disconnected");
-    CHECK_STR(moor_agent_status(now, now - 900000, now + 1), "Connected");
-    CHECK_STR(moor_agent_status(now, now - 900001, now + 1), "Disconnected");
-    CHECK_STR(moor_agent_status(now, now + 5000, now + 1), "Connected");
-    CHECK_STR(moor_agent_status(now, now - 1, now), "Expired");
+    CHECK_STR(moor_agent_status(now, 0, 0, 300), "Disconnected");
+    CHECK_STR(moor_agent_status(now, now - 900000, now + 1, 300), "Connected");
+    CHECK_STR(moor_agent_status(now, now - 900001, now + 1, 300), "Disconnected");
+    CHECK_STR(moor_agent_status(now, now + 5000, now + 1, 300), "Connected");
+    CHECK_STR(moor_agent_status(now, now + 900001, now + 1, 300), "Disconnected");
+    CHECK_STR(moor_agent_status(now, now - 900001, now + 1, 600), "Connected");
+    CHECK_STR(moor_agent_status(now, now - 1, now, 300), "Expired");
 }
 
 static void steps_come_in_the_order_they_need_each_other(void)
@@ -171,5 +195,7 @@ CHECK_MAIN(CHECK_TEST(first_beat_is_spread_over_one_period_and_stays_the_same),
            CHECK_TEST(clone_is_believed_the_second_time_a_period_later),
            CHECK_TEST(disabled_is_believed_at_once),
            CHECK_TEST(another_refusal_starts_its_own_count),
+           CHECK_TEST(proofs_are_stamped_by_the_service_clock),
+           CHECK_TEST(renewal_is_spread_over_a_45th_of_the_second_half),
            CHECK_TEST(status_follows_beats_and_certificate),
            CHECK_TEST(steps_come_in_the_order_they_need_each_other))

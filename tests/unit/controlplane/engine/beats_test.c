@@ -184,7 +184,9 @@ static void status_follows_beats_and_certificate(void)
     struct moor_status_facts f = { .last_heartbeat_ms = 0 };
     moor_status_of(&f, DAY, &s);
     CHECK_STR(s.status, "AwaitingConnection");
-    f = (struct moor_status_facts){ .last_heartbeat_ms = DAY, .connected_since_ms = DAY - MIN };
+    f = (struct moor_status_facts){ .last_heartbeat_ms = DAY,
+                                    .connected_since_ms = DAY - MIN,
+                                    .period_ms = PERIOD };
     moor_status_of(&f, DAY + 14 * MIN, &s);
     CHECK_STR(s.status, "Connected");
     CHECK_INT(s.since_ms, DAY - MIN);

@@ -125,7 +125,7 @@ static void the_certificate_carries_the_key_and_ninety_days(void)
                                    .not_after_ms = (NOW_S + 86400 * 3650) * 1000,
                                    .ca = true };
     CHECK_INT(moor_cert_make(&spec, &ca, &err), MOOR_OK);
-    struct moor_issue i = { "client", key, ca, other, NOW_S * 1000 };
+    struct moor_issue i = { "client", key, ca, other, NOW_S * 1000, 90 * MOOR_DAY_MS };
     CHECK_INT(moor_certificate_issue(&i, &leaf, &err), MOOR_OK);
     CHECK_INT(moor_cert_not_after_ms(leaf), (NOW_S + 90 * 86400) * 1000);
     CHECK(moor_cert_issued_by(leaf, ca));
