@@ -76,6 +76,9 @@ static void say_table(struct moor_cli *cli, const struct moor_check *check)
     }
     for (size_t i = 0; i < check->count; i++) {
         const struct moor_endpoint_check *e = &check->items[i];
+        if (e->intercepted)
+            moor_warn(cli, "%s: the proxy %s intercepts TLS; its CA is trusted (proxy.caFile)",
+                      e->url, e->proxy_url);
         if (*e->error)
             moor_tell(cli, "%s: %s", e->url, e->error);
         if (cli->verbose || (*e->error && e->probe.reach == MOOR_PROBE_TLS))
@@ -108,6 +111,10 @@ static void say_objects(const struct moor_check *check, const char *cloud)
         moor_json_set_bool(o, "private", e->private_address);
         moor_json_set_str(o, "tls", e->tls);
         moor_json_set_str(o, "proxy", e->proxy);
+        if (e->proxy_url) {
+            moor_json_set_str(o, "proxyUrl", e->proxy_url);
+            moor_json_set_bool(o, "intercepted", e->intercepted);
+        }
         moor_json_set_str(o, "reached", reaches[e->probe.reach]);
         moor_json_set_str(o, "address", e->probe.address);
         moor_json_set(o, "certificates", new_chain(&e->probe.pem));

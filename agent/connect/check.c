@@ -9,10 +9,13 @@
 #include "core/proxy.h"
 #include "core/service.h"
 #include "core/settings.h"
+#include "crypto/cert.h"
 #include "platform/clock.h"
+#include "platform/file.h"
 
-#define PROBE_MS 10000
-#define CALL_MS  15000
+#define PROBE_MS    10000
+#define CALL_MS     15000
+#define CA_FILE_MAX (1024 * 1024)
 
 struct checking {
     struct moor_session *session;
@@ -50,6 +53,33 @@ bool moor_address_is_private(const char *address)
     return false;
 }
 
+static bool issued_one(const struct moor_cert *ca, const struct moor_str_list *chain)
+{
+    for (size_t i = 0; i < chain->count; i++) {
+        MOOR_AUTOPTR(moor_cert) c = NULL;
+        if (moor_cert_from_pem(moor_span_str(chain->items[i]), &c, NULL) == MOOR_OK &&
+            moor_cert_issued_by(c, ca))
+            return true;
+    }
+    return false;
+}
+
+/* Whether one of the proxy's CAs signed what the endpoint seemed to offer. */
+static bool is_intercepted(const struct moor_probe *probe, const char *ca_file)
+{
+    static const char begin[] = "-----BEGIN CERTIFICATE-----";
+    MOOR_AUTO(moor_buf) pem = MOOR_BUF(CA_FILE_MAX);
+    if (!probe->proxied || !ca_file || plat_read_all(ca_file, CA_FILE_MAX, &pem, NULL) != MOOR_OK)
+        return false;
+    for (const char *p = strstr(moor_buf_cstr(&pem), begin); p; p = strstr(p + 1, begin)) {
+        MOOR_AUTOPTR(moor_cert) ca = NULL;
+        if (moor_cert_from_pem(moor_span_str(p), &ca, NULL) == MOOR_OK &&
+            issued_one(ca, &probe->pem))
+            return true;
+    }
+    return false;
+}
+
 /* One verified request. Any status is an answer: what matters is who gave it. */
 static void ask(struct checking *k, struct moor_endpoint_check *e)
 {
@@ -83,6 +113,8 @@ static moor_code check_one(struct checking *k, const char *name, const char *url
     if (c != MOOR_OK)
         return c;
     e.proxy = e.probe.proxied ? "set" : k->proxy.url ? "bypassed" : "not used";
+    e.proxy_url = e.probe.proxied ? moor_arena_str(k->arena, moor_span_str(k->proxy.url)) : NULL;
+    e.intercepted = is_intercepted(&e.probe, k->proxy.ca_file);
     e.private_address = !e.probe.proxied && moor_address_is_private(e.probe.address);
     if (e.probe.reach == MOOR_PROBE_TLS) {
         e.tls = e.probe.tls_version;

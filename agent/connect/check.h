@@ -26,9 +26,11 @@ struct moor_endpoint_check {
     int http_status;      /* 0 = none */
     const char *error;    /* "" when reachable */
     bool has_skew;
-    int64_t skew_ms;   /* this machine's clock minus the server's, from the Date header */
-    const char *tls;   /* "TLSv1.3", or "unknown" */
-    const char *proxy; /* "set", "bypassed" or "not used" */
+    int64_t skew_ms;       /* this machine's clock minus the server's, from the Date header */
+    const char *tls;       /* "TLSv1.3", or "unknown" */
+    const char *proxy;     /* "set", "bypassed" or "not used" */
+    const char *proxy_url; /* the one it went through; NULL = none */
+    bool intercepted;      /* what was offered bears the name of the proxy's CA (proxy.caFile) */
 };
 
 #define MOOR_CHECKS_MAX 8

@@ -217,7 +217,7 @@ static moor_code fill_in(const struct moor_settings *s, const struct moor_cloud 
         c = moor_buf_take(&bypass, "proxy.bypass", &out->bypass, err);
     if (c == MOOR_OK && *s->proxy_ca_file)
         c = moor_span_dup(moor_span_str(s->proxy_ca_file), &out->ca_file, err);
-    if (c == MOOR_OK && *s->proxy_credentials_file && moor_secret_empty(&out->credentials))
+    if (c == MOOR_OK && *s->proxy_url && *s->proxy_credentials_file)
         c = add_credentials(s->proxy_credentials_file, out, err);
     return c;
 }

@@ -89,11 +89,16 @@ bool moor_call_proxy_tls(void *ssl_ctx, const struct moor_proxy *p, const char *
 moor_code moor_call_proxy_unauthorized(const struct moor_proxy *p, const char *peer,
                                        struct moor_error *err)
 {
-    const char *what = moor_secret_empty(&p->credentials)
-                           ? "wants a user name and password: proxy.credentialsFile"
-                           : "refuses the user name and password of proxy.credentialsFile";
-    return moor_fail(err, MOOR_E_PROXY, "%s: proxy %s (%s) %s (407)%s%s", peer, p->url, p->setting,
-                     what, p->problem ? ": " : "", p->problem ? p->problem : "");
+    if (moor_secret_empty(&p->credentials))
+        return moor_fail(err, MOOR_E_PROXY,
+                         "%s: proxy %s (%s) wants a user name and password (407): "
+                         "proxy.credentialsFile%s%s",
+                         peer, p->url, p->setting, p->problem ? ": " : "",
+                         p->problem ? p->problem : "");
+    return moor_fail(err, MOOR_E_PROXY,
+                     "%s: proxy %s (%s) refuses the user name and password of %s (407)", peer,
+                     p->url, p->setting,
+                     moor_streq(p->setting, "proxy.url") ? "proxy.credentialsFile" : p->setting);
 }
 
 /* A proxy that intercepts shows a certificate of its own making. */
