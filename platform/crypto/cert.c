@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "crypto/ssl.h"
+#include "crypto/tpm_internal.h"
 
 #define SERIAL_LEN 16
 
@@ -278,15 +279,52 @@ moor_code moor_cert_make(const struct moor_cert_spec *spec, struct moor_cert **o
     return adopt(MOOR_TAKE(x), out, err);
 }
 
+/* The signature of a key that OpenSSL's own functions cannot use here is put in by hand. */
+static moor_code sign_request_in_tpm(X509_REQ *req, const struct moor_key *k,
+                                     struct moor_error *err)
+{
+    unsigned char sig[MOOR_TPM_SIGNATURE_MAX], *bytes = NULL;
+    size_t n = 0;
+    X509_ALGOR *alg = X509_ALGOR_new();
+    ASN1_BIT_STRING *bits = ASN1_BIT_STRING_new();
+    int len = i2d_re_X509_REQ_tbs(req, &bytes);
+    moor_code c = alg && bits && len > 0
+                      ? moor_tpm_sign(k, false, moor_span((char *)bytes, (size_t)len), sig, &n, err)
+                      : moor_ssl_fail(err, MOOR_E_NOMEM, "certificate request");
+    if (!c && (!X509_ALGOR_set0(alg, OBJ_nid2obj(NID_sha256WithRSAEncryption), V_ASN1_NULL, NULL) ||
+               !X509_REQ_set1_signature_algo(req, alg) || !ASN1_BIT_STRING_set(bits, sig, (int)n)))
+        c = moor_ssl_fail(err, MOOR_E_NOMEM, "certificate request");
+    if (!c) {
+        bits->flags &= ~(ASN1_STRING_FLAG_BITS_LEFT | 7);
+        bits->flags |= ASN1_STRING_FLAG_BITS_LEFT;
+        X509_REQ_set0_signature(req, MOOR_TAKE(bits));
+    }
+    ASN1_BIT_STRING_free(bits);
+    X509_ALGOR_free(alg);
+    OPENSSL_free(bytes);
+    return c;
+}
+
+static moor_code sign_request(X509_REQ *req, const struct moor_key *k, struct moor_error *err)
+{
+    if (moor_key_in_tpm(k))
+        return sign_request_in_tpm(req, k, err);
+    if (!X509_REQ_sign(req, moor_key_evp(k), EVP_sha256()))
+        return moor_ssl_fail(err, MOOR_E_BADINPUT, "certificate request");
+    return MOOR_OK;
+}
+
 moor_code moor_csr_make(const struct moor_key *k, const char *common_name, struct moor_buf *der,
                         struct moor_error *err)
 {
     MOOR_AUTOPTR(X509_req_st) req = X509_REQ_new();
     if (!req || !add_common_name(X509_REQ_get_subject_name(req), common_name) ||
         !X509_REQ_set_version(req, X509_REQ_VERSION_1) ||
-        !X509_REQ_set_pubkey(req, moor_key_evp(k)) ||
-        !X509_REQ_sign(req, moor_key_evp(k), EVP_sha256()))
+        !X509_REQ_set_pubkey(req, moor_key_evp(k)))
         return moor_ssl_fail(err, MOOR_E_BADINPUT, "certificate request");
+    moor_code c = sign_request(req, k, err);
+    if (c)
+        return c;
     unsigned char *bytes = NULL;
     int n = i2d_X509_REQ(req, &bytes);
     if (n <= 0)

@@ -7,9 +7,10 @@
 #include "base/jsontab.h"
 #include "base/text.h"
 #include "crypto/ssl.h"
+#include "crypto/tpm_internal.h"
 
 #define TOKEN_MAX     (16 * 1024)
-#define SIGNATURE_MAX 512 /* RSA-4096 */
+#define SIGNATURE_MAX MOOR_TPM_SIGNATURE_MAX /* RSA-4096 */
 
 static const char *const alg_names[] = { "RS256", "PS256", NULL };
 static const moor_jws_alg alg_bits[] = { MOOR_JWS_RS256, MOOR_JWS_PS256 };
@@ -67,6 +68,30 @@ static moor_code signing_input(const struct moor_jws_header *h, struct moor_span
     return moor_buf_ok(out, "token", err);
 }
 
+static moor_code sign(const struct moor_key *k, moor_jws_alg alg, struct moor_span text,
+                      unsigned char sig[SIGNATURE_MAX], size_t *n, struct moor_error *err)
+{
+    if (moor_key_in_tpm(k))
+        return moor_tpm_sign(k, alg == MOOR_JWS_PS256, text, sig, n, err);
+    MOOR_AUTOPTR(evp_md_ctx_st) ctx = EVP_MD_CTX_new();
+    EVP_PKEY_CTX *pc = NULL; /* owned by ctx */
+    *n = SIGNATURE_MAX;
+    if (!ctx || EVP_DigestSignInit(ctx, &pc, EVP_sha256(), NULL, moor_key_evp(k)) != 1 ||
+        !set_padding(pc, alg) ||
+        EVP_DigestSign(ctx, sig, n, (const unsigned char *)text.p, text.n) != 1)
+        return moor_ssl_fail(err, MOOR_E_IO, "token: signing");
+    return MOOR_OK;
+}
+
+static moor_code signed_as(const struct moor_key *k, const struct moor_jws_header *h,
+                           struct moor_span payload, struct moor_buf *text,
+                           unsigned char sig[SIGNATURE_MAX], size_t *n, struct moor_error *err)
+{
+    moor_buf_reset(text);
+    moor_code c = signing_input(h, payload, text, err);
+    return c ? c : sign(k, h->alg, moor_buf_view(text), sig, n, err);
+}
+
 moor_code moor_jws_sign(const struct moor_key *k, const struct moor_jws_header *h,
                         struct moor_span payload, struct moor_buf *out, struct moor_error *err)
 {
@@ -74,17 +99,16 @@ moor_code moor_jws_sign(const struct moor_key *k, const struct moor_jws_header *
     if (!EVP_PKEY_is_a(moor_key_evp(k), "RSA"))
         return moor_fail(err, MOOR_E_BADINPUT, "token: want an RSA key");
     MOOR_AUTO(moor_buf) text = MOOR_BUF(TOKEN_MAX);
-    moor_code c = signing_input(h, payload, &text, err);
+    unsigned char sig[SIGNATURE_MAX];
+    size_t n = 0;
+    moor_code c = signed_as(k, h, payload, &text, sig, &n, err);
+    if (c == MOOR_E_UNSUPPORTED && h->alg == MOOR_JWS_PS256) {
+        struct moor_jws_header other = *h;
+        other.alg = MOOR_JWS_RS256;
+        c = signed_as(k, &other, payload, &text, sig, &n, err);
+    }
     if (c)
         return c;
-    MOOR_AUTOPTR(evp_md_ctx_st) ctx = EVP_MD_CTX_new();
-    EVP_PKEY_CTX *pc = NULL; /* owned by ctx */
-    unsigned char sig[SIGNATURE_MAX];
-    size_t n = sizeof(sig);
-    if (!ctx || EVP_DigestSignInit(ctx, &pc, EVP_sha256(), NULL, moor_key_evp(k)) != 1 ||
-        !set_padding(pc, h->alg) ||
-        EVP_DigestSign(ctx, sig, &n, (const unsigned char *)text.data, text.len) != 1)
-        return moor_ssl_fail(err, MOOR_E_IO, "token: signing");
     moor_buf_span(out, moor_buf_view(&text));
     moor_buf_char(out, '.');
     moor_buf_base64url(out, moor_span(sig, n));

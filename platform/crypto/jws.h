@@ -28,7 +28,8 @@ struct moor_jws_header {
     const char *x5t_s256; /* SHA-256, base64url; "" = absent */
 };
 
-/* Signs payload; header members that are NULL or "" are left out. The token goes to out. */
+/* Signs payload; header members that are NULL or "" are left out. The token goes to out. A key in a
+ * TPM that cannot make PS256's salt signs RS256 instead, and the header says so. */
 MOOR_NODISCARD moor_code moor_jws_sign(const struct moor_key *k, const struct moor_jws_header *h,
                                        struct moor_span payload, struct moor_buf *out,
                                        struct moor_error *err);

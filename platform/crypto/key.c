@@ -11,12 +11,14 @@
 
 #include "base/text.h"
 #include "crypto/ssl.h"
+#include "crypto/tpm_internal.h"
 
 #define RSA_BITS_MIN 2048
 #define RSA_BITS_MAX 4096
 
 struct moor_key {
     EVP_PKEY *pkey;
+    struct moor_tpm_part *tpm; /* NULL = pkey has the private half, if any */
     atomic_uint owners;
 };
 
@@ -46,6 +48,7 @@ moor_code moor_ssl_adopt_key(struct evp_pkey_st *pkey, struct moor_key **out,
         return moor_fail(err, MOOR_E_NOMEM, "key: out of memory");
     }
     k->pkey = pkey;
+    k->tpm = NULL;
     atomic_init(&k->owners, 1);
     *out = k;
     return MOOR_OK;
@@ -79,8 +82,34 @@ moor_code moor_key_from_pem(struct moor_span pem, struct moor_key **out, struct 
     return moor_ssl_adopt_key(pkey, out, err);
 }
 
+moor_code moor_key_adopt_tpm(struct evp_pkey_st *public_half, struct moor_tpm_part *part,
+                             struct moor_key **out, struct moor_error *err)
+{
+    struct moor_key *k = NULL;
+    moor_code c = moor_ssl_adopt_key(public_half, &k, err);
+    if (c) {
+        moor_tpm_part_free(part);
+        return c;
+    }
+    k->tpm = part;
+    *out = k;
+    return MOOR_OK;
+}
+
+struct moor_tpm_part *moor_key_tpm(const struct moor_key *k)
+{
+    return k->tpm;
+}
+
+bool moor_key_in_tpm(const struct moor_key *k)
+{
+    return k->tpm != NULL;
+}
+
 moor_code moor_key_to_pem(const struct moor_key *k, struct moor_secret *out, struct moor_error *err)
 {
+    if (k->tpm)
+        return moor_tpm_part_pem(k->tpm, out, err);
     MOOR_AUTOPTR(bio_st) mem = BIO_new(BIO_s_mem());
     if (!mem || !PEM_write_bio_PKCS8PrivateKey(mem, k->pkey, NULL, NULL, 0, NULL, NULL))
         return moor_ssl_fail(err, MOOR_E_BADINPUT, "private key: encoding");
@@ -102,6 +131,7 @@ void moor_key_free(struct moor_key *k)
     if (!k || atomic_fetch_sub_explicit(&k->owners, 1, memory_order_acq_rel) != 1)
         return;
     EVP_PKEY_free(k->pkey);
+    moor_tpm_part_free(k->tpm);
     free(k);
 }
 

@@ -54,6 +54,11 @@ const char *plat_environment(const char *name)
     return secure_getenv(name);
 }
 
+moor_code plat_set_environment(const char *name, const char *value, struct moor_error *err)
+{
+    return setenv(name, value, 1) == 0 ? MOOR_OK : plat_fail(err, errno, "variable %s", name);
+}
+
 bool plat_on_terminal(void)
 {
     return isatty(STDERR_FILENO) == 1;

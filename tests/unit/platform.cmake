@@ -4,7 +4,7 @@ foreach(name arena buf error json jsontab secret sha256 span text timefmt)
     moor_test(unit/platform/base/${name}_test.c USES base)
 endforeach()
 
-foreach(name bundle cert cms cms_openssl digest jws key)
+foreach(name bundle cert cms cms_openssl digest jws key tpm)
     moor_test(unit/platform/crypto/${name}_test.c USES crypto posix)
 endforeach()
 

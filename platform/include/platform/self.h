@@ -19,6 +19,10 @@ MOOR_NODISCARD moor_code plat_absolute_path(const char *path, char **out, struct
  * caller. Valid until the environment changes, which no program of ours does. */
 const char *plat_environment(const char *name);
 
+/* Sets one, for libraries that take a setting no other way. Before the first thread. */
+MOOR_NODISCARD moor_code plat_set_environment(const char *name, const char *value,
+                                              struct moor_error *err);
+
 /* Whether somebody looks at what is written to standard error. */
 bool plat_on_terminal(void);
 
