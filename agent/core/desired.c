@@ -102,6 +102,11 @@ static const char *check_extension(const struct moor_desired_extension *e)
     return NULL;
 }
 
+bool moor_desired_has_settings(const struct moor_desired_extension *e)
+{
+    return e->protected_settings || (e->public_settings && strcmp(e->public_settings, "{}") != 0);
+}
+
 /* The member of an item that failed to decode, so that the failure has a name in reports. */
 static const char *name_of(const struct moor_json *v, const char *member, struct moor_arena *arena)
 {

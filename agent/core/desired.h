@@ -42,6 +42,9 @@ struct moor_desired_extension {
     struct moor_desired_package package; /* absent (size 0) only for uninstall */
 };
 
+/* Whether there are any: {} is what a service makes of none. */
+bool moor_desired_has_settings(const struct moor_desired_extension *e);
+
 struct moor_desired_rule {
     const char *id;           /* ARM id of the data collection rule */
     const char *bad;          /* as above */

@@ -6,6 +6,7 @@
 #include "base/text.h"
 
 #define SETTINGS_MAX (512u << 10)
+#define AFTER_MAX    64u
 
 static moor_code refuse(struct moor_error *err, int http, const char *service_code,
                         const char *message)
@@ -74,6 +75,33 @@ static moor_code read_settings(const struct reader *r, const char **value)
     return *value ? MOOR_OK : moor_fail(r->err, MOOR_E_NOMEM, "properties.settings: too long");
 }
 
+/* Names of extensions of the same machine, as scale sets have them. */
+static moor_code read_after(const struct reader *r, const char **value)
+{
+    const struct moor_json *v = moor_json_get(r->properties, "provisionAfterExtensions");
+    MOOR_AUTO(moor_buf) b = MOOR_BUF(8u << 10);
+    if (!v || moor_json_typeof(v) == MOOR_JSON_NULL) {
+        if (!r->patch || !*value)
+            *value = "[]";
+        return MOOR_OK;
+    }
+    bool good = moor_json_typeof(v) == MOOR_JSON_ARRAY && moor_json_size(v) <= AFTER_MAX;
+    MOOR_JSON_EACH(name, v)
+    {
+        const char *s = moor_json_str(name);
+        good = good && s && *s && strlen(s) <= 64;
+    }
+    moor_buf_json(&b, v);
+    if (!good || b.failed)
+        return moor_fail(r->err, MOOR_E_BADINPUT,
+                         "properties.provisionAfterExtensions: want at most %u names of extensions",
+                         AFTER_MAX);
+    *value = moor_arena_str(r->arena, moor_buf_view(&b));
+    return *value
+               ? MOOR_OK
+               : moor_fail(r->err, MOOR_E_NOMEM, "properties.provisionAfterExtensions: too long");
+}
+
 static moor_code read_protected(const struct reader *r, struct moor_extension_change *out)
 {
     const struct moor_json *v = moor_json_get(r->properties, "protectedSettings");
@@ -103,7 +131,7 @@ static bool differs(const struct moor_extension *old, const struct moor_extensio
     return !moor_streq(old->version, now->version) || !moor_streq(old->force_tag, now->force_tag) ||
            old->auto_upgrade_minor != now->auto_upgrade_minor ||
            old->automatic_upgrade != now->automatic_upgrade ||
-           !same_settings(old->settings, now->settings);
+           !same_settings(old->settings, now->settings) || !same_settings(old->after, now->after);
 }
 
 static moor_code check_names(const struct moor_extension *old, struct moor_extension *now,
@@ -148,6 +176,8 @@ moor_code moor_extension_change(const struct moor_json *body, const struct moor_
         c = read_flag(&r, "enableAutomaticUpgrade", false, &ch.row.automatic_upgrade);
     if (!c)
         c = read_settings(&r, &ch.row.settings);
+    if (!c)
+        c = read_after(&r, &ch.row.after);
     if (!c)
         c = read_protected(&r, &ch);
     if (!c)

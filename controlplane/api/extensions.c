@@ -49,6 +49,8 @@ static struct moor_json *extension_json(struct moor_call *c, const struct moor_r
     if (*e->force_tag)
         moor_json_set_str(p, "forceUpdateTag", e->force_tag);
     moor_json_set(p, "settings", parse_stored(e->settings));
+    if (*e->after && !moor_streq(e->after, "[]"))
+        moor_json_set(p, "provisionAfterExtensions", parse_stored(e->after));
     if (*e->reported)
         moor_json_set(p, "instanceView", parse_stored(e->reported));
     return o;
@@ -177,16 +179,34 @@ static moor_code conflict(struct moor_error *err, const char *name)
     return c;
 }
 
-/* One operation per extension type and machine at a time. */
+/* A handler whose newest fitting version takes several extensions of a machine. */
+static moor_code is_multi(struct moor_call *c, const struct moor_extension *e, bool *out,
+                          struct moor_error *err)
+{
+    struct moor_package_list list = { NULL, 0 };
+    moor_code code = moor_package_list(c->app->store, e->publisher, e->type, c->arena, &list, err);
+    const struct moor_package *best =
+        code ? NULL : moor_gallery_choose(&list, e->version, e->auto_upgrade_minor);
+    *out = best && best->multi_config;
+    return code;
+}
+
+/* One operation per extension type and machine at a time, and one extension of it, but for
+ * multi-config handlers. */
 static moor_code check_idle(struct moor_call *c, const struct write *w, struct moor_error *err)
 {
     MOOR_AUTO(moor_arena) arena = MOOR_ARENA(MOOR_ROWS_MAX);
     struct moor_extension_list all = { NULL, 0 };
     const struct moor_extension *now = &w->change.row;
+    bool multi = false;
     moor_code code = moor_extension_list(c->app->store, w->t.machine.vm_id, &arena, &all, err);
+    if (!code)
+        code = is_multi(c, now, &multi, err);
     for (size_t i = 0; !code && i < all.count; i++) {
         const struct moor_extension *e = &all.items[i];
         struct moor_operation op;
+        if (multi && moor_strcasecmp(e->resource_id, now->resource_id) != 0)
+            continue;
         if (moor_strcasecmp(e->type, now->type) != 0 ||
             moor_strcasecmp(e->publisher, now->publisher) != 0)
             continue;

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "base/text.h"
 #include "engine/gallery.h"
 #include "platform/random.h"
 
@@ -96,7 +97,12 @@ struct moor_json *moor_desired_extension(const struct moor_extension *e,
     moor_json_set_str(o, "forceUpdateTag", e->force_tag);
     moor_json_set_bool(o, "autoUpgradeMinorVersion", e->auto_upgrade_minor);
     moor_json_set_bool(o, "enableAutomaticUpgrade", e->automatic_upgrade);
-    moor_json_set(o, "dependsOn", moor_json_new_array());
+    struct moor_json *after = parsed(e->after);
+    if (moor_json_typeof(after) != MOOR_JSON_ARRAY) {
+        moor_json_free(after);
+        after = moor_json_new_array();
+    }
+    moor_json_set(o, "dependsOn", after);
     moor_json_set(o, "instances", moor_json_new_array());
     moor_json_set(o, "package", package_json(p, site));
     return o;
@@ -179,11 +185,39 @@ static moor_code choose_package(struct moor_store *s, const struct moor_extensio
     return moor_extension_choose(s, e->resource_id, best->version, e->settings_seq, err);
 }
 
+/* Extensions of a multi-config handler share its folder on the machine, so they share the highest
+ * version that was chosen for any of them, for good. */
+static moor_code share_highest(struct moor_store *s, const struct moor_extension_list *rows,
+                               struct moor_extension *e, struct moor_arena *arena,
+                               struct moor_package *package, struct moor_error *err)
+{
+    for (size_t i = 0; package->multi_config && i < rows->count; i++) {
+        const struct moor_extension *other = &rows->items[i];
+        struct moor_package theirs;
+        if (other == e || other->uninstall ||
+            moor_strcasecmp(other->publisher, e->publisher) != 0 ||
+            moor_strcasecmp(other->type, e->type) != 0)
+            continue;
+        moor_code c = choose_package(s, other, arena, &theirs, err);
+        if (c == MOOR_E_NOTFOUND)
+            continue;
+        if (c)
+            return c;
+        if (moor_version_cmp(moor_span_str(theirs.version), moor_span_str(package->version)) > 0)
+            *package = theirs;
+    }
+    if (!package->multi_config || moor_streq(package->version, e->chosen))
+        return MOOR_OK;
+    e->chosen = package->version;
+    e->chosen_seq = e->settings_seq;
+    return moor_extension_choose(s, e->resource_id, e->chosen, e->chosen_seq, err);
+}
+
 /* What there is of a package; a published file that is gone leaves the signature out. */
-static moor_code find_package(struct moor_store *s, const struct moor_extension *e,
-                              const struct moor_desired_site *site, struct moor_arena *arena,
-                              struct moor_package *room, struct moor_desired_package *out,
-                              struct moor_error *err)
+static moor_code find_package(struct moor_store *s, const struct moor_extension_list *rows,
+                              struct moor_extension *e, const struct moor_desired_site *site,
+                              struct moor_arena *arena, struct moor_package *room,
+                              struct moor_desired_package *out, struct moor_error *err)
 {
     *out = (struct moor_desired_package){ NULL, NULL, NULL };
     if (e->uninstall)
@@ -191,6 +225,8 @@ static moor_code find_package(struct moor_store *s, const struct moor_extension 
     moor_code c = choose_package(s, e, arena, room, err);
     if (c == MOOR_E_NOTFOUND)
         return MOOR_OK;
+    if (!c)
+        c = share_highest(s, rows, e, arena, room, err);
     if (c)
         return c;
     out->package = room;
@@ -211,7 +247,7 @@ static moor_code add_extensions(struct moor_store *s, const struct moor_machine 
     for (size_t i = 0; !c && i < rows.count; i++) {
         struct moor_package room;
         struct moor_desired_package package;
-        c = find_package(s, &rows.items[i], site, arena, &room, &package, err);
+        c = find_package(s, &rows, &rows.items[i], site, arena, &room, &package, err);
         struct moor_json *item = c ? NULL : moor_desired_extension(&rows.items[i], &package, site);
         if (item)
             moor_json_push(list, item);

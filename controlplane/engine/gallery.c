@@ -138,6 +138,7 @@ moor_code moor_gallery_publish(struct moor_store *s, const struct moor_publish *
     pkg.publisher = name->publisher;
     pkg.type = name->type;
     pkg.version = name->version;
+    pkg.multi_config = name->multi_config;
     pkg.sha256 = moor_arena_str(arena, moor_buf_view(&hex));
     const char *final =
         moor_arena_fmt(arena, "%s/%s.zip", p->packages_dir, pkg.sha256 ? pkg.sha256 : "");

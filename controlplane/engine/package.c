@@ -78,7 +78,7 @@ static moor_code copy_all(struct moor_package_name *out, struct moor_span publis
                           struct moor_span type, struct moor_span version, const char *where,
                           struct moor_error *err)
 {
-    struct moor_package_name n = { .publisher = "" };
+    struct moor_package_name n = { .multi_config = out->multi_config };
     if (copy_name(n.publisher, sizeof n.publisher, publisher, "publisher", err) ||
         copy_name(n.type, sizeof n.type, type, "type", err) ||
         copy_version(n.version, version, "version", err))
@@ -96,6 +96,14 @@ static moor_code check_commands(const struct moor_json *manifest, struct moor_er
                              required_commands[i]);
     }
     return MOOR_OK;
+}
+
+/* Manifests write true, "true" and "True". */
+static bool says_true(const struct moor_json *manifest, const char *name)
+{
+    const struct moor_json *v = moor_json_get_nocase(manifest, name);
+    const char *s = moor_json_str(v);
+    return s ? moor_strcasecmp(s, "true") == 0 : moor_json_is_true(v);
 }
 
 moor_code moor_package_from_manifest(struct moor_span json, struct moor_package_name *out,
@@ -117,6 +125,8 @@ moor_code moor_package_from_manifest(struct moor_span json, struct moor_package_
     moor_code c = check_commands(manifest, err);
     if (c)
         return c;
+    out->multi_config = says_true(manifest, "supportsMultipleExtensions") ||
+                        says_true(manifest, "supportMultipleExtensions");
 
     const struct moor_json *signing = moor_json_get(first, "signingInfo");
     if (moor_json_typeof(signing) != MOOR_JSON_OBJECT)
@@ -364,6 +374,7 @@ static moor_code name_of(zip_t *zip, const char *file_name, const struct moor_pa
     struct moor_package_name name = names[first < 3 ? first : 0];
     if ((c = apply_asked(asked, first < 3, &name, err)))
         return c;
+    name.multi_config = names[0].multi_config;
     *out = name;
     return MOOR_OK;
 }

@@ -10,6 +10,7 @@
 #ifndef MOOR_ENGINE_PACKAGE_H
 #define MOOR_ENGINE_PACKAGE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -21,6 +22,7 @@ struct moor_package_name {
     char publisher[129]; /* "Microsoft.Azure.Extensions" */
     char type[129];      /* "CustomScript" */
     char version[44];    /* "2.1.10", two to four parts */
+    bool multi_config;   /* the manifest's supportsMultipleExtensions */
 };
 
 /* Reads the zip at path. file_name is the name it was given by (no folder). asked: parts that are

@@ -28,20 +28,21 @@ static const struct moor_col cols[] = {
     AT(MOOR_COL_I64, updated_ms),
     AT(MOOR_COL_TEXT, chosen),
     AT(MOOR_COL_U64, chosen_seq),
+    AT(MOOR_COL_TEXT, after),
 };
 static const struct moor_shape shape = { cols, MOOR_COUNTOF(cols), sizeof(struct moor_extension),
                                          "extension" };
 #define COLUMNS                                                                                    \
     "resource_id, vm_id, name, publisher, type, version, uninstall, settings_seq, settings,"       \
     " force_tag, auto_upgrade_minor, automatic_upgrade, protect, blob, thumbprint, clear_mac,"     \
-    " reported, updated_ms, chosen, chosen_seq"
+    " reported, updated_ms, chosen, chosen_seq, provision_after"
 
 moor_code moor_extension_put(struct moor_store *s, const struct moor_extension *e,
                              struct moor_error *err)
 {
     static const char sql[] =
         "INSERT INTO extensions (" COLUMNS ", resource_key) VALUES ($1, $2, $3, $4, $5, $6, $7, $8,"
-        " $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)"
+        " $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)"
         " ON CONFLICT (resource_key) DO UPDATE SET publisher = excluded.publisher,"
         " type = excluded.type, version = excluded.version, uninstall = excluded.uninstall,"
         " settings_seq = excluded.settings_seq, settings = excluded.settings,"
@@ -49,7 +50,8 @@ moor_code moor_extension_put(struct moor_store *s, const struct moor_extension *
         " automatic_upgrade = excluded.automatic_upgrade, protect = excluded.protect,"
         " blob = excluded.blob, thumbprint = excluded.thumbprint, clear_mac = excluded.clear_mac,"
         " reported = excluded.reported, updated_ms = excluded.updated_ms,"
-        " chosen = excluded.chosen, chosen_seq = excluded.chosen_seq";
+        " chosen = excluded.chosen, chosen_seq = excluded.chosen_seq,"
+        " provision_after = excluded.provision_after";
     struct moor_key_text key;
     struct moor_val vals[MOOR_COUNTOF(cols) + 1];
     moor_code c = moor_db_key(e->resource_id, &key, err);

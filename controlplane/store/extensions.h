@@ -38,6 +38,7 @@ struct moor_extension {
     int64_t updated_ms;
     const char *chosen;  /* the published version it was given for chosen_seq, "" = none yet */
     uint64_t chosen_seq; /* a choice holds for one settings_seq */
+    const char *after;   /* provisionAfterExtensions: JSON list of names */
 };
 
 /* Inserts or replaces by resource_id. */

@@ -8,13 +8,15 @@
         kind, offsetof(struct moor_package, member), 0                                             \
     }
 static const struct moor_col cols[] = {
-    AT(MOOR_COL_TEXT, publisher),   AT(MOOR_COL_TEXT, type), AT(MOOR_COL_TEXT, version),
-    AT(MOOR_COL_TEXT, sha256),      AT(MOOR_COL_U64, size),  AT(MOOR_COL_BOOL, publisher_signature),
-    AT(MOOR_COL_I64, published_ms),
+    AT(MOOR_COL_TEXT, publisher),   AT(MOOR_COL_TEXT, type),
+    AT(MOOR_COL_TEXT, version),     AT(MOOR_COL_TEXT, sha256),
+    AT(MOOR_COL_U64, size),         AT(MOOR_COL_BOOL, publisher_signature),
+    AT(MOOR_COL_I64, published_ms), AT(MOOR_COL_BOOL, multi_config),
 };
 static const struct moor_shape shape = { cols, MOOR_COUNTOF(cols), sizeof(struct moor_package),
                                          "package" };
-#define COLUMNS "publisher, type, version, sha256, size, publisher_signature, published_ms"
+#define COLUMNS                                                                                    \
+    "publisher, type, version, sha256, size, publisher_signature, published_ms, multi_config"
 
 static moor_code find_named(struct moor_store *s, const struct moor_package *p,
                             struct moor_arena *arena, struct moor_package *out,
@@ -42,7 +44,7 @@ moor_code moor_package_add(struct moor_store *s, const struct moor_package *p,
     moor_db_vals(&shape, p, vals);
     return moor_db_run(
         s,
-        "INSERT INTO packages (" COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7)"
+        "INSERT INTO packages (" COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
         " ON CONFLICT (lower(publisher), lower(type), version) DO UPDATE SET"
         " publisher_signature = max(packages.publisher_signature, excluded.publisher_signature)",
         vals, MOOR_COUNTOF(vals), NULL, err);

@@ -14,6 +14,7 @@ struct moor_package {
     uint64_t size;
     bool publisher_signature; /* <sha256>.zip.publisher.sig is there too */
     int64_t published_ms;
+    bool multi_config; /* a machine may have several extensions of it */
 };
 struct moor_package_list {
     struct moor_package *items; /* by publisher, type; versions in no order */

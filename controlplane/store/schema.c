@@ -79,5 +79,9 @@ static const char step_2[] =
     " object_id TEXT NOT NULL, state INTEGER NOT NULL, created_ms INTEGER NOT NULL,"
     " expires_ms INTEGER NOT NULL, polled_ms INTEGER NOT NULL) WITHOUT ROWID;";
 
-const char *const moor_sqlite_steps[] = { step_1, step_2 };
+static const char step_3[] =
+    "ALTER TABLE packages ADD COLUMN multi_config INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE extensions ADD COLUMN provision_after TEXT NOT NULL DEFAULT '[]';";
+
+const char *const moor_sqlite_steps[] = { step_1, step_2, step_3 };
 const size_t moor_sqlite_step_count = MOOR_COUNTOF(moor_sqlite_steps);

@@ -180,6 +180,8 @@ static bool act(struct moor_manager *m, const struct moor_settings *settings, st
         moor_manager_later(m, i->not_before_ms - now); /* the timer was for somebody else */
         return false;
     }
+    if (step.action == MOOR_ACT_FETCH && !moor_link_ready(m->link))
+        return false; /* the first answer of the service plans again */
     if (!has_room(m, i, step.action))
         return false; /* the end of what goes on plans again */
     bool failed = i->outcome == MOOR_OUTCOME_FAILED;

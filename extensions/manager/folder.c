@@ -100,7 +100,7 @@ moor_code moor_folder_write_settings(const struct moor_item *i,
         return c;
     const struct moor_handler_settings s = { goal->public_settings, goal->protected_settings,
                                              goal->protected_thumbprint };
-    if (s.public_settings || s.protected_settings)
+    if (moor_desired_has_settings(goal))
         moor_buf_handler_settings(&text, &s);
     MOOR_AUTO(moor_buf) instance = MOOR_BUF(MOOR_INSTANCE_MAX);
     moor_buf_folder_instance(&instance, i);
@@ -110,6 +110,23 @@ moor_code moor_folder_write_settings(const struct moor_item *i,
     if (c != MOOR_OK)
         return moor_context(err, "extension %s", i->name);
     return plat_write_atomic(moor_buf_cstr(&path), moor_buf_view(&text), PLAT_OWNER_ONLY, err);
+}
+
+moor_code moor_folder_settings(const struct moor_item *i, struct moor_handler_settings *out,
+                               struct moor_arena *arena, struct moor_error *err)
+{
+    MOOR_AUTOSTR folder = NULL;
+    MOOR_AUTO(moor_buf) instance = MOOR_BUF(MOOR_INSTANCE_MAX);
+    MOOR_AUTO(moor_buf) path = MOOR_BUF(PATH_LIMIT);
+    MOOR_AUTO(moor_buf) text = MOOR_BUF(MOOR_SETTINGS_MAX);
+    moor_code c = moor_folder_path(i, false, &folder, err);
+    if (c != MOOR_OK)
+        return c;
+    moor_buf_folder_instance(&instance, i);
+    moor_buf_fmt(&path, "%s/config/", folder);
+    moor_buf_settings_name(&path, moor_buf_cstr(&instance), i->seq);
+    c = plat_read_all(moor_buf_cstr(&path), MOOR_SETTINGS_MAX, &text, err);
+    return c == MOOR_OK ? moor_handler_settings_parse(moor_buf_view(&text), out, arena, err) : c;
 }
 
 struct copy {

@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "contract/manifest.h"
+#include "contract/settings.h"
 #include "contract/status.h"
 #include "core/desired.h"
 #include "manager/item.h"
@@ -24,6 +25,11 @@ MOOR_NODISCARD moor_code moor_folder_path(const struct moor_item *i, bool old, c
 MOOR_NODISCARD moor_code moor_folder_write_settings(const struct moor_item *i,
                                                     const struct moor_desired_extension *goal,
                                                     struct moor_error *err);
+
+/* <seq>.settings of the item's number as it lies there. */
+MOOR_NODISCARD moor_code moor_folder_settings(const struct moor_item *i,
+                                              struct moor_handler_settings *out,
+                                              struct moor_arena *arena, struct moor_error *err);
 
 /* mrseq and status/ of the old version's folder to the new one's. */
 MOOR_NODISCARD moor_code moor_folder_copy_memory(const struct moor_item *i, struct moor_error *err);

@@ -110,7 +110,8 @@ bool moor_settle(struct moor_manager *m, struct moor_item *i,
 /* link.c */
 void moor_link_refresh(struct moor_manager *m); /* after agentconfig.json may have changed */
 void moor_link_free(struct moor_link *l);
-void moor_link_report(struct moor_link *l); /* NULL is fine */
+void moor_link_report(struct moor_link *l);      /* NULL is fine */
+bool moor_link_ready(const struct moor_link *l); /* it has spoken with the service */
 /* The transport for a package URI, and the token it may carry (else *token is NULL). NULL while
  * not connected. */
 struct moor_http_transport *moor_link_for(struct moor_link *l, const char *uri,

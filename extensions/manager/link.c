@@ -29,6 +29,7 @@ struct moor_link {
     struct moor_fetch_transport *to_world; /* trusts the system's CAs */
     struct moor_roles *roles;
     struct moor_sync *sync;
+    bool ready;
 };
 
 void moor_link_free(struct moor_link *l)
@@ -59,6 +60,13 @@ static moor_code on_desired(void *ctx, struct moor_span text, struct moor_error 
     if (c == MOOR_OK && moor_roles_put_tags(l->roles, l->m->desired.tags, on_told, l, &why))
         moor_log_error(MOOR_LOG_WARNING, "tags.failed", &why, NULL);
     return c;
+}
+
+static void on_ready(void *ctx)
+{
+    struct moor_link *l = ctx;
+    l->ready = true;
+    moor_manager_later(l->m, 0);
 }
 
 static bool wants_certificate(void *ctx)
@@ -94,8 +102,10 @@ static bool make_report(void *ctx, bool forced, struct moor_buf *body, char *has
         return false;
     read_boot_id(&boot);
     if (strcmp(moor_buf_cstr(&boot), m->items.report_boot) != 0) {
+        bool known = *m->items.report_boot != 0;
         memcpy(m->items.report_boot, moor_buf_cstr(&boot), strlen(moor_buf_cstr(&boot)) + 1);
-        m->items.report_sequence = 0;
+        if (known)
+            m->items.report_sequence = 0;
     }
     m->items.report_sequence++;
     if (!moor_manager_save(m))
@@ -162,6 +172,7 @@ static moor_code make_sync(struct moor_link *l, struct moor_error *err)
         .revision = m->desired.revision ? m->desired.revision : "",
         .settings_cert = moor_buf_view(&m->key.der),
         .on_desired = on_desired,
+        .on_ready = on_ready,
         .wants_certificate = wants_certificate,
         .make_report = make_report,
         .on_reported = on_reported,
@@ -252,6 +263,11 @@ void moor_link_report(struct moor_link *l)
 {
     if (l && l->sync)
         moor_sync_report(l->sync);
+}
+
+bool moor_link_ready(const struct moor_link *l)
+{
+    return l && l->ready;
 }
 
 struct moor_http_transport *moor_link_for(struct moor_link *l, const char *uri,

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "contract/names.h"
+#include "manager/disk.h"
 #include "manager/folder.h"
 #include "manager/internal.h"
 #include "manager/package.h"
@@ -201,6 +202,34 @@ static bool can_be_named(const struct moor_desired_extension *goal)
     return false;
 }
 
+static bool is_named(const struct moor_manager *m, const struct moor_item *i)
+{
+    for (size_t n = 0; n < m->desired.extension_count; n++) {
+        if (moor_strcasecmp(m->desired.extensions[n].name, i->name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* What is here under another name, since this machine was another resource or lost its memory, is
+ * the service's extension of that handler now. */
+static struct moor_item *adopt(struct moor_manager *m, const struct moor_desired_extension *goal)
+{
+    for (size_t n = 0; n < m->items.count; n++) {
+        struct moor_item *i = m->items.list[n];
+        if (i->multi || i->phase == MOOR_PHASE_ABSENT || i->phase == MOOR_PHASE_UNINSTALLED ||
+            goal->bad || moor_strcasecmp(i->publisher, goal->publisher) != 0 ||
+            moor_strcasecmp(i->type, goal->type) != 0 || is_named(m, i))
+            continue;
+        if (moor_item_set(&i->name, goal->name, NULL) != MOOR_OK)
+            return NULL;
+        moor_log(MOOR_LOG_NOTICE, "extension.adopted", "name", i->name, "publisher", i->publisher,
+                 "type", i->type, "version", i->version, NULL);
+        return i;
+    }
+    return NULL;
+}
+
 static moor_code take_goals(struct moor_manager *m, struct moor_error *err)
 {
     for (size_t n = 0; n < m->items.count; n++)
@@ -210,6 +239,8 @@ static moor_code take_goals(struct moor_manager *m, struct moor_error *err)
         struct moor_item *i = moor_items_find(&m->items, goal->name);
         bool changed = false;
         moor_code c = MOOR_OK;
+        if (!i)
+            i = adopt(m, goal);
         if (!i && can_be_named(goal)) {
             MOOR_AUTOPTR(moor_item) fresh = NULL;
             c = moor_item_new(goal->name, goal->publisher, goal->type, &fresh, err);
@@ -311,14 +342,49 @@ static moor_code make_paths(struct moor_manager *m, struct moor_error *err)
     return c;
 }
 
+/* The memory was lost; it is put aside for whoever wants to know why. */
+static moor_code rebuild(struct moor_manager *m, const struct moor_error *why,
+                         struct moor_error *err)
+{
+    MOOR_AUTO(moor_buf) aside = MOOR_BUF(4200);
+    MOOR_AUTO(moor_buf) text = MOOR_BUF(DESIRED_TEXT_MAX);
+    MOOR_AUTO(moor_arena) arena = MOOR_ARENA(DESIRED_ARENA_MAX);
+    struct moor_desired wanted = { 0 };
+    moor_log_error(MOOR_LOG_ERROR, "state.damaged", why, NULL);
+    /* Above every number of a report that can have been sent since the machine started. */
+    m->items.report_sequence = (uint64_t)plat_utc_ms() / 1000;
+    moor_buf_fmt(&aside, "%s.damaged", m->items_path);
+    moor_code c = plat_rename(m->items_path, moor_buf_cstr(&aside), err);
+    if (c != MOOR_OK)
+        return c;
+    c = plat_read_all(m->desired_path, DESIRED_TEXT_MAX, &text, NULL);
+    if (c == MOOR_OK && moor_desired_parse(moor_buf_view(&text), &wanted, &arena, NULL) != MOOR_OK)
+        wanted = (struct moor_desired){ 0 };
+    return moor_disk_rebuild(plat_dir_path(PLAT_DIR_HANDLERS), &wanted, &m->items, err);
+}
+
+static moor_code load_items(struct moor_manager *m, struct moor_error *err)
+{
+    struct moor_error why = MOOR_ERROR_INIT;
+    moor_code c = moor_items_load(m->items_path, &m->items, &why);
+    if (c == MOOR_E_BADINPUT || c == MOOR_E_PROTOCOL)
+        return rebuild(m, &why, err);
+    if (c != MOOR_OK && err)
+        *err = why;
+    return c;
+}
+
 static moor_code load_memory(struct moor_manager *m, struct moor_error *err)
 {
     MOOR_AUTO(moor_buf) text = MOOR_BUF(DESIRED_TEXT_MAX);
-    moor_code c = moor_items_load(m->items_path, &m->items, err);
+    const char *handlers = plat_dir_path(PLAT_DIR_HANDLERS);
+    moor_code c = load_items(m, err);
     if (c == MOOR_OK)
-        c = moor_package_clean(plat_dir_path(PLAT_DIR_HANDLERS), err);
+        c = moor_package_clean(handlers, err);
     if (c == MOOR_OK)
-        c = moor_settings_key_load(plat_dir_path(PLAT_DIR_HANDLERS), m->state_dir, &m->key, err);
+        c = moor_disk_clean(handlers, &m->items, err);
+    if (c == MOOR_OK)
+        c = moor_settings_key_load(handlers, m->state_dir, &m->key, err);
     if (c != MOOR_OK)
         return c;
     c = plat_read_all(m->desired_path, DESIRED_TEXT_MAX, &text, err);

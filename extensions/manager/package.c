@@ -235,6 +235,40 @@ static moor_code check_claim(const struct moor_manifest *m, const struct moor_pa
     return MOOR_OK;
 }
 
+/* The name of an entry without its folders. */
+static const char *base_name(const char *name)
+{
+    const char *slash = strrchr(name, '/');
+    return slash ? slash + 1 : name;
+}
+
+/* A manifest that lies deeper is put where handlers and later readers look for it: the one with the
+ * shortest name, as the reference agent finds it. */
+static moor_code raise_manifest(struct moor_zip *zip, const char *folder, struct moor_error *err)
+{
+    MOOR_AUTO(moor_buf) from = MOOR_BUF(8192);
+    MOOR_AUTO(moor_buf) to = MOOR_BUF(8192);
+    MOOR_AUTO(moor_buf) text = MOOR_BUF(MOOR_MANIFEST_MAX);
+    const char *best = NULL;
+    for (size_t i = 0; i < moor_zip_count(zip); i++) {
+        struct moor_zip_entry e;
+        moor_code c = moor_zip_entry(zip, i, &e, err);
+        if (c != MOOR_OK)
+            return c;
+        if (e.is_file && strcmp(base_name(e.name), MOOR_MANIFEST_NAME) == 0 &&
+            (!best || strlen(e.name) < strlen(best)))
+            best = e.name;
+    }
+    if (!best || strcmp(best, MOOR_MANIFEST_NAME) == 0)
+        return MOOR_OK;
+    moor_buf_fmt(&from, "%s/%s", folder, best);
+    moor_buf_fmt(&to, "%s/%s", folder, MOOR_MANIFEST_NAME);
+    moor_code c = plat_read_all(moor_buf_cstr(&from), MOOR_MANIFEST_MAX, &text, err);
+    if (c == MOOR_OK)
+        c = plat_write_atomic(moor_buf_cstr(&to), moor_buf_view(&text), PLAT_OWNER_ONLY, err);
+    return c;
+}
+
 static moor_code check_manifest(const char *folder, const struct moor_package_claim *claim,
                                 struct moor_error *err)
 {
@@ -245,8 +279,7 @@ static moor_code check_manifest(const char *folder, const struct moor_package_cl
     moor_buf_fmt(&path, "%s/%s", folder, MOOR_MANIFEST_NAME);
     moor_code c = plat_read_all(moor_buf_cstr(&path), MOOR_MANIFEST_MAX, &text, err);
     if (c == MOOR_E_NOTFOUND)
-        return moor_fail(err, MOOR_E_BADINPUT, "package: holds no %s at its root",
-                         MOOR_MANIFEST_NAME);
+        return moor_fail(err, MOOR_E_BADINPUT, "package: holds no %s", MOOR_MANIFEST_NAME);
     if (c == MOOR_OK)
         c = moor_manifest_parse(moor_buf_view(&text), &m, &arena, err);
     return c == MOOR_OK ? check_claim(&m, claim, err) : c;
@@ -263,6 +296,8 @@ static moor_code unpack_to(const struct plat_file *file, const char *folder,
         c = plat_make_dirs(folder, PLAT_OWNER_ONLY, err);
     if (c == MOOR_OK)
         c = write_all(zip, folder, err);
+    if (c == MOOR_OK)
+        c = raise_manifest(zip, folder, err);
     return c == MOOR_OK ? check_manifest(folder, claim, err) : c;
 }
 

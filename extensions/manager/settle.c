@@ -145,14 +145,6 @@ static bool may_change(const struct moor_item *i, const struct moor_desired_exte
            strncmp(i->error_code, handlers_own, sizeof(handlers_own) - 1) == 0;
 }
 
-/* {} is what the service makes of none. */
-static bool has_settings(const struct moor_desired_extension *goal)
-{
-    if (!goal || goal->protected_settings)
-        return goal != NULL;
-    return goal->public_settings && strcmp(goal->public_settings, "{}") != 0;
-}
-
 bool moor_settle(struct moor_manager *m, struct moor_item *i,
                  const struct moor_desired_extension *goal)
 {
@@ -167,7 +159,7 @@ bool moor_settle(struct moor_manager *m, struct moor_item *i,
     i->half_since_ms = 0;
     if (c == MOOR_OK)
         return settle_from(m, i, &s);
-    if (c == MOOR_E_NOTFOUND && has_settings(goal))
+    if (c == MOOR_E_NOTFOUND && goal && moor_desired_has_settings(goal))
         return still_waiting(m, i, "the handler has not reported yet", "");
     if (c == MOOR_E_NOTFOUND)
         return update(i, MOOR_OUTCOME_SUCCEEDED, "", 0, "Plugin enabled", "");

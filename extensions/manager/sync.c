@@ -99,6 +99,7 @@ static moor_code on_desired(struct moor_sync *s, const struct moor_http_response
 {
     if (r->status == 304) {
         keep(s->hinted, s->have);
+        s->o.on_ready(s->o.ctx);
         return MOOR_OK;
     }
     MOOR_AUTO(moor_buf) revision = MOOR_BUF(REVISION_MAX);
@@ -116,6 +117,7 @@ static moor_code on_desired(struct moor_sync *s, const struct moor_http_response
     keep(s->hinted, s->have);
     if (s->o.wants_certificate(s->o.ctx))
         s->wanted[JOB_CERTIFICATE] = true;
+    s->o.on_ready(s->o.ctx);
     return MOOR_OK;
 }
 

@@ -29,6 +29,8 @@ struct moor_sync_opts {
     struct moor_span settings_cert; /* DER */
     /* A new document. The owner keeps it before it returns MOOR_OK; else it is asked for again. */
     moor_code (*on_desired)(void *ctx, struct moor_span text, struct moor_error *err);
+    /* The service answered, so that there is a token: downloads may begin. */
+    void (*on_ready)(void *ctx);
     /* Whether that document says that the service has another settings certificate, or none. */
     bool (*wants_certificate)(void *ctx);
     /* Appends the report that is due; returns false when nothing is, unless all is forced: then the

@@ -8,35 +8,11 @@ import signal
 import threading
 
 import pytest
-from harness.extensions import ENABLED, PUBLISHER, Lab, manifest, zipped
-from harness.fixtures import _Space
-from harness.machine import Machine
+from harness.extensions import ENABLED, PUBLISHER, manifest, zipped
 from harness.process import wait_for
 
 HELLO = {"publisher": "Mooring.Samples", "type_name": "Hello"}
 SCRIPT = {"publisher": "Microsoft.Azure.Extensions", "type_name": "CustomScript", "version": "2.1"}
-
-
-@pytest.fixture(scope="module")
-def _box(_shared_controlplane):
-    """One connected machine for all tests of this file."""
-    with _Space() as space:
-        box = Machine(space)
-        box.start()
-        box.connect(_shared_controlplane, resource_name=f"extensions{os.getpid()}")
-        try:
-            yield box
-        finally:
-            box.stop()
-
-
-@pytest.fixture
-def lab(_box, controlplane, workspace, unique):
-    """The machine without any extension; what a test put is gone after it."""
-    lab = Lab(_box, controlplane, workspace.path, unique)
-    yield lab
-    lab.local_config()
-    lab.clear()
 
 
 @pytest.fixture

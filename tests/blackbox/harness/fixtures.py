@@ -8,6 +8,7 @@ import tempfile
 import pytest
 
 from .controlplane import ControlPlane
+from .extensions import Lab
 from .machine import Machine
 from .process import Workspace
 
@@ -85,6 +86,28 @@ def connected(machine, controlplane, unique):
     """A machine connected to the shared control plane."""
     machine.connect(controlplane, resource_name=unique)
     return machine
+
+
+@pytest.fixture(scope="module")
+def extension_machine(_shared_controlplane):
+    """One connected machine for all tests of a file."""
+    with _Space() as space:
+        box = Machine(space)
+        box.start()
+        box.connect(_shared_controlplane, resource_name=f"extensions{os.getpid()}-{id(space)}")
+        try:
+            yield box
+        finally:
+            box.stop()
+
+
+@pytest.fixture
+def lab(extension_machine, controlplane, workspace, unique):
+    """That machine without any extension; what a test put is gone after it."""
+    lab = Lab(extension_machine, controlplane, workspace.path, unique)
+    yield lab
+    lab.local_config()
+    lab.clear()
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ static moor_code publish(struct moor_store *s, const char *version, char digit)
     char sha[65];
     memset(sha, digit, 64);
     sha[64] = 0;
-    struct moor_package p = { "P", "T", version, sha, 10, false, 1 };
+    struct moor_package p = { "P", "T", version, sha, 10, false, 1, false };
     return moor_package_add(s, &p, &err);
 }
 
@@ -50,7 +50,7 @@ static void an_item_that_waits_for_a_certificate_is_left_out(void)
 static void protected_settings_are_base64_with_their_thumbprint(void)
 {
     struct moor_extension e = extension("1.0");
-    struct moor_package p = { "P", "T", "1.0.2", "ab", 10, false, 1 };
+    struct moor_package p = { "P", "T", "1.0.2", "ab", 10, false, 1, false };
     struct moor_desired_package package = { &p, "c2ln", NULL };
     e.protect = MOOR_PROTECT_CMS;
     e.blob = MOOR_SPAN_LIT("blob");

@@ -178,7 +178,6 @@ static const struct {
         { "a", MANIFEST MANIFEST, 0, 0, 0, true },
         { "b", MANIFEST MANIFEST, 0, 0, 0, true } } },
     { "holds no HandlerManifest.json", { { "e", "a", 0, 0, 0, false } } },
-    { "holds no HandlerManifest.json", { { "a/HandlerManifest.json", MANIFEST, 0, 0, 0, false } } },
     { "HandlerManifest.json", { { "HandlerManifest.json", "[{", 0, 0, 0, false } } },
     { "installCommand: is required",
       { { "HandlerManifest.json", "[{\"handlerManifest\":{}}]", 0, 0, 0, false } } },
