@@ -20,6 +20,8 @@
 /* Where every SDK looks for the key files, whatever MOORING_ROOT says. */
 #define SDK_TOKENS "/var/opt/azcmagent/tokens"
 
+#define HIMDS "himds" /* the component that ends last, when its callers have their answers */
+
 struct identity_options {
     bool sdk_paths;
 };
@@ -133,9 +135,30 @@ static moor_code write_port(uint16_t port, struct moor_error *err)
              : plat_write_atomic(moor_buf_cstr(&path), moor_buf_view(&text), PLAT_WORLD_READ, err);
 }
 
+static const char *himds_problem(void *himds)
+{
+    return moor_himds_problem(himds);
+}
+
+static void himds_drained(void *daemon)
+{
+    struct identity_daemon *d = daemon;
+    moor_component_stopped(d->service, HIMDS);
+}
+
+/* Who waits for a token gets it, within the time the service has. */
+static void stop_himds(struct moor_service *s, void *daemon)
+{
+    struct identity_daemon *d = daemon;
+    d->service = s;
+    moor_himds_drain(d->himds, himds_drained, d);
+}
+
 static void release_himds(void *daemon)
 {
     struct identity_daemon *d = daemon;
+    if (d->identity)
+        moor_identity_endpoint(d->identity, NULL, NULL);
     moor_himds_free(MOOR_TAKE(d->himds));
 }
 
@@ -150,6 +173,8 @@ static moor_code start_himds(struct moor_service *s, void *daemon, struct moor_e
     moor_code c = wanted_port(&opts.port, err);
     if (!c)
         c = moor_himds_new(&opts, &d->himds, err);
+    if (!c)
+        moor_identity_endpoint(d->identity, himds_problem, d->himds);
     if (!c)
         c = write_port(moor_himds_port(d->himds), err);
     if (c)
@@ -200,7 +225,7 @@ static const struct moor_component components[] = {
     { .name = "roles.sock", .start = start_roles, .release = release_roles },
     { .name = "himds.sock", .start = start_admin, .release = release_admin },
     { .name = "watch", .start = start_watch, .release = release_watch },
-    { .name = "himds", .start = start_himds, .release = release_himds },
+    { .name = HIMDS, .start = start_himds, .stop = stop_himds, .release = release_himds },
 };
 
 /* A package makes these; under MOORING_ROOT nobody has. */

@@ -7,20 +7,19 @@
 #include "http/server.h"
 #include "identity/challenge.h"
 #include "identity/instance.h"
+#include "identity/ports.h"
 #include "identity/token_exchange.h"
 #include "platform/clock.h"
 #include "platform/host.h"
-#include "platform/net.h"
 #include "run/log.h"
 
 #define SUPPORTED "2021-02-01, 2020-06-01, 2019-11-01, 2019-08-15"
-#define BACKLOG   4096 /* the system may allow less */
 
 struct moor_himds {
     struct moor_identity *identity;
     struct moor_challenges *challenges;
     struct moor_http_server *server;
-    uint16_t port;
+    struct moor_ports *ports;
 };
 
 /* ---- the gate: what is no local client's request is turned away before anything is read ---- */
@@ -49,7 +48,8 @@ static bool is_our_host(const struct moor_himds *h, const char *host)
     static const char *const names[] = { "localhost", "127.0.0.1", "[::1]" };
     char want[32];
     for (size_t i = 0; i < MOOR_COUNTOF(names); i++) {
-        (void)snprintf(want, sizeof(want), "%s:%u", names[i], (unsigned)h->port);
+        (void)snprintf(want, sizeof(want), "%s:%u", names[i],
+                       (unsigned)moor_ports_number(h->ports));
         if (host && moor_strcasecmp(host, want) == 0)
             return true;
     }
@@ -339,28 +339,15 @@ static void get_status(void *ctx, struct moor_http_exchange *ex)
 
 static const struct moor_http_route routes[] = {
     { .method = "GET", .pattern = "/metadata/identity/oauth2/token", .handler = get_token },
+    { .method = "GET", .pattern = "/metadata/identity", .handler = get_token },
+    { .method = "GET", .pattern = "/identity/oauth2/token", .handler = get_token },
+    { .method = "GET", .pattern = "/identity", .handler = get_token },
     { .method = "GET", .pattern = "/metadata/instance", .handler = get_instance },
     { .method = "GET", .pattern = "/metadata/instance/compute", .handler = get_compute },
     { .method = "GET", .pattern = "/agentstatus", .handler = get_status },
 };
 
 /* ---- life ---- */
-
-static moor_code listen_at(struct moor_himds *h, const char *address, uint16_t port,
-                           struct moor_error *err)
-{
-    int fd = -1;
-    uint16_t bound = 0;
-    moor_code c = plat_listen_tcp(address, port, BACKLOG, &fd, &bound, err);
-    if (c)
-        return c;
-    c = moor_http_server_listen(h->server, fd, err);
-    if (c)
-        plat_net_close(fd);
-    else
-        h->port = bound;
-    return c;
-}
 
 static moor_code open_doors(struct moor_himds *h, const struct moor_himds_opts *opts,
                             struct moor_error *err)
@@ -378,14 +365,7 @@ static moor_code open_doors(struct moor_himds *h, const struct moor_himds_opts *
         .refusal = refusal,
     };
     moor_code c = moor_http_server_new(opts->loop, &server, &h->server, err);
-    if (!c)
-        c = listen_at(h, "127.0.0.1", opts->port, err);
-    if (c)
-        return c;
-    struct moor_error why = MOOR_ERROR_INIT;
-    if (listen_at(h, "::1", h->port, &why)) /* IPv6 may be off */
-        moor_log_error(MOOR_LOG_INFO, "himds.no_ipv6", &why, NULL);
-    return MOOR_OK;
+    return c ? c : moor_ports_open(opts->loop, h->server, opts->port, &h->ports, err);
 }
 
 moor_code moor_himds_new(const struct moor_himds_opts *opts, struct moor_himds **out,
@@ -408,18 +388,25 @@ moor_code moor_himds_new(const struct moor_himds_opts *opts, struct moor_himds *
 
 uint16_t moor_himds_port(const struct moor_himds *h)
 {
-    return h->port;
+    return moor_ports_number(h->ports);
 }
 
 void moor_himds_drain(struct moor_himds *h, void (*done)(void *ctx), void *ctx)
 {
+    moor_ports_stop(h->ports);
     moor_http_server_drain(h->server, done, ctx);
+}
+
+const char *moor_himds_problem(const struct moor_himds *h)
+{
+    return moor_ports_problem(h->ports);
 }
 
 void moor_himds_free(struct moor_himds *h)
 {
     if (!h)
         return;
+    moor_ports_free(h->ports);
     moor_http_server_free(h->server); /* ends the exchanges, and their challenges */
     moor_challenges_free(h->challenges);
     free(h);

@@ -21,10 +21,12 @@ struct moor_himds_opts {
     uint16_t port;             /* 0 = any */
 };
 
-/* Listens on 127.0.0.1, and on [::1] where there is one. EXISTS names the port in use. */
+/* An address that somebody else holds is no error here: see moor_himds_problem(). */
 MOOR_NODISCARD moor_code moor_himds_new(const struct moor_himds_opts *opts, struct moor_himds **out,
                                         struct moor_error *err);
 uint16_t moor_himds_port(const struct moor_himds *h);
+const char *moor_himds_problem(const struct moor_himds *h); /* moor_ports_problem() */
+/* Stops accepting; done when those who wait have their answer. */
 void moor_himds_drain(struct moor_himds *h, void (*done)(void *ctx), void *ctx);
 void moor_himds_free(struct moor_himds *h);
 MOOR_DEFINE_AUTOPTR(moor_himds)

@@ -19,6 +19,8 @@ struct begin_job; /* a key being made on the pool */
 struct moor_identity {
     struct moor_loop *loop;
     struct moor_pool *pool;
+    const char *(*endpoint)(void *ctx);
+    void *endpoint_ctx;
     void (*on_change)(void *ctx);
     void *change_ctx;
 
@@ -385,6 +387,12 @@ static void set_cloud(struct moor_json *v, const struct moor_guest *g)
         moor_json_set_str(facts, c->facts[n].name, c->facts[n].value);
 }
 
+void moor_identity_endpoint(struct moor_identity *i, const char *(*fn)(void *ctx), void *ctx)
+{
+    i->endpoint = fn;
+    i->endpoint_ctx = ctx;
+}
+
 struct moor_json *moor_identity_status(const struct moor_identity *i)
 {
     static const struct moor_registration_state none = { 0 };
@@ -401,6 +409,7 @@ struct moor_json *moor_identity_status(const struct moor_identity *i)
         set_error(v, &i->problem, i->problem_ms);
     else if (!s->error.code && i->machine && i->machine->settings_error.code)
         set_error(v, &i->machine->settings_error, i->problem_ms);
+    moor_json_set_str(v, "endpointProblem", i->endpoint ? i->endpoint(i->endpoint_ctx) : "");
     set_names(v, i);
     set_time(v, "certificateNotAfter", i->keys.doc.not_after_ms);
     moor_json_set_str(v, "desiredStateRevision", s->revision);

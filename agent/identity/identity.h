@@ -45,6 +45,9 @@ MOOR_NODISCARD moor_code moor_identity_token(struct moor_identity *i, const char
                                              struct moor_token_wait **wait, struct moor_error *err);
 void moor_identity_token_cancel(struct moor_identity *i, struct moor_token_wait *wait);
 
+/* fn says what is wrong with the local endpoint, "" = nothing; for the status. */
+void moor_identity_endpoint(struct moor_identity *i, const char *(*fn)(void *ctx), void *ctx);
+
 /* A new object, NULL when out of memory: docs/protocol/roles.md "GET /status". */
 struct moor_json *moor_identity_status(const struct moor_identity *i);
 

@@ -205,6 +205,18 @@ static moor_code local_peer(int fd, struct plat_peer *out, struct moor_error *er
     return MOOR_OK;
 }
 
+static moor_code print_address(const union address *a, struct plat_peer *out,
+                               struct moor_error *err)
+{
+    struct plat_peer p = { .port = port_of(a) };
+    const void *raw = a->any.sa_family == AF_INET ? (const void *)&a->v4.sin_addr
+                                                  : (const void *)&a->v6.sin6_addr;
+    if (!inet_ntop(a->any.sa_family, raw, p.address, sizeof(p.address)))
+        return plat_fail(err, errno, "address of the socket");
+    *out = p;
+    return MOOR_OK;
+}
+
 moor_code plat_peer_of(int fd, struct plat_peer *out, struct moor_error *err)
 {
     union address a;
@@ -212,14 +224,19 @@ moor_code plat_peer_of(int fd, struct plat_peer *out, struct moor_error *err)
     memset(&a, 0, sizeof(a));
     if (getpeername(fd, &a.any, &n) != 0)
         return plat_fail(err, errno, "caller of the socket");
-    if (a.any.sa_family == AF_UNIX)
-        return local_peer(fd, out, err);
-    struct plat_peer p = { .port = port_of(&a) };
-    const void *raw =
-        a.any.sa_family == AF_INET ? (const void *)&a.v4.sin_addr : (const void *)&a.v6.sin6_addr;
-    if (!inet_ntop(a.any.sa_family, raw, p.address, sizeof(p.address)))
-        return plat_fail(err, errno, "caller of the socket");
-    *out = p;
+    return a.any.sa_family == AF_UNIX ? local_peer(fd, out, err) : print_address(&a, out, err);
+}
+
+moor_code plat_socket_address(int fd, struct plat_peer *out, struct moor_error *err)
+{
+    union address a;
+    socklen_t n = sizeof(a);
+    memset(&a, 0, sizeof(a));
+    if (getsockname(fd, &a.any, &n) != 0)
+        return plat_fail(err, errno, "address of the socket");
+    if (a.any.sa_family != AF_UNIX)
+        return print_address(&a, out, err);
+    *out = (struct plat_peer){ .local = true };
     return MOOR_OK;
 }
 

@@ -35,11 +35,17 @@ uint64_t plat_service_watchdog_ms(void)
 
 int plat_service_socket(const char *name)
 {
+    return plat_service_socket_at(name, 0);
+}
+
+int plat_service_socket_at(const char *name, unsigned nth)
+{
     char **names = NULL;
     int count = sd_listen_fds_with_names(0, &names), found = -1;
     for (int i = 0; i < count; i++) {
         int fd = SD_LISTEN_FDS_START + i;
-        if (found < 0 && strcmp(names[i], name) == 0 && sd_is_socket(fd, 0, 0, -1) > 0)
+        if (found < 0 && strcmp(names[i], name) == 0 && sd_is_socket(fd, 0, 0, -1) > 0 &&
+            nth-- == 0)
             found = fcntl(fd, F_DUPFD_CLOEXEC, SD_LISTEN_FDS_START + count);
     }
     /* The names are there also when the count says none. */

@@ -181,6 +181,12 @@ def test_every_version_gives_tokens(served, version):
     assert answer.headers["Cache-Control"] == "no-store"
 
 
+@pytest.mark.parametrize("path", ["/metadata/identity", "/identity/oauth2/token", "/identity"])
+def test_short_paths_give_the_same_challenge(served, path):
+    answer = served.himds_get(f"{path}?api-version=2020-06-01&resource={VAULT}")
+    assert realm(answer).read_text()
+
+
 def test_token_speaks_for_the_machine(served, controlplane):
     token = claims(served.token(VAULT))
     resource = controlplane.arm("GET", served.resource_id).json

@@ -24,6 +24,9 @@ static void any_port_is_taken_and_told(void)
         CHECK_STR(peer.address, addresses[i]);
         CHECK_INT(peer.port, port);
         CHECK(!peer.local);
+        CHECK_INT(plat_socket_address(fd, &peer, &err), MOOR_OK);
+        CHECK_STR(peer.address, addresses[i]);
+        CHECK_INT(peer.port, port);
         plat_net_close(client);
         plat_net_close(fd);
         CHECK(os_connect_tcp(addresses[i], port) < 0);

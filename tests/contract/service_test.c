@@ -55,6 +55,7 @@ static void passed_socket_is_found_by_its_name(void)
     os_pass_socket(fd, "himds");
     CHECK_INT(plat_service_socket("roles"), -1);
     int found = plat_service_socket("himds");
+    CHECK_INT(plat_service_socket_at("himds", 1), -1);
     CHECK(found >= 0);
     int client = os_connect_tcp("127.0.0.1", port);
     CHECK(client >= 0);

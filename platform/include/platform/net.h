@@ -43,6 +43,8 @@ struct plat_peer {
     uint16_t port;
 };
 MOOR_NODISCARD moor_code plat_peer_of(int fd, struct plat_peer *out, struct moor_error *err);
+/* The same for our own end: address and port; nothing more for a Unix socket. */
+MOOR_NODISCARD moor_code plat_socket_address(int fd, struct plat_peer *out, struct moor_error *err);
 
 /* The pair that joins a parent and its helper: messages keep their borders. */
 MOOR_NODISCARD moor_code plat_socket_pair(struct plat_file *a, struct plat_file *b,

@@ -19,6 +19,8 @@ uint64_t plat_service_watchdog_ms(void); /* half the period asked for, 0 = none 
 /* A listening socket handed over by the service manager under this name; -1 when there is none.
  * The caller owns the descriptor. */
 int plat_service_socket(const char *name);
+/* The nth of those with this name, from 0. */
+int plat_service_socket_at(const char *name, unsigned nth);
 
 /* From now on a write to a pipe or socket whose other side is gone is an error of that call, not
  * the end of the process. run/loop.h calls it. */
