@@ -145,7 +145,64 @@ static void no_call_leaves_a_descriptor_open(void)
     CHECK_INT(os_new_descriptors(), 0);
 }
 
-CHECK_MAIN(CHECK_TEST(folders_are_made_with_their_mode),
+static void file_in_a_held_folder_is_whole_and_has_its_mode(void)
+{
+    static const unsigned masks[] = { 000, 022, 077 };
+    const char *folder = os_temp("held");
+    MOOR_AUTO(plat_file) held = PLAT_FILE_INIT;
+    CHECK_INT(plat_make_dirs(folder, PLAT_GROUP_READ, &err), MOOR_OK);
+    CHECK_INT(plat_hold_folder(folder, &held, &err), MOOR_OK);
+    for (size_t i = 0; i < MOOR_COUNTOF(masks); i++) {
+        struct plat_stat st;
+        unsigned before = os_umask(masks[i]);
+        CHECK_INT(plat_create_in(&held, "key", PLAT_GROUP_READ, MOOR_SPAN_LIT("text"), &err),
+                  MOOR_OK);
+        (void)os_umask(before);
+        CHECK_INT(plat_stat_path(os_temp("held/key"), &st, &err), MOOR_OK);
+        CHECK_INT(st.mode, 0640);
+        CHECK_STR(os_read(os_temp("held/key")), "text");
+        CHECK_INT(plat_remove_in(&held, "key", &err), MOOR_OK);
+        CHECK_INT(plat_remove_in(&held, "key", &err), MOOR_OK);
+    }
+}
+
+static void what_is_there_is_not_written_into(void)
+{
+    const char *folder = os_temp("planted");
+    MOOR_AUTO(plat_file) held = PLAT_FILE_INIT;
+    CHECK_INT(plat_make_dirs(folder, PLAT_GROUP_READ, &err), MOOR_OK);
+    CHECK_INT(plat_hold_folder(folder, &held, &err), MOOR_OK);
+    os_write(os_temp("victim"), "before");
+    os_write(os_temp("planted/file"), "before");
+    os_link(os_temp("victim"), os_temp("planted/link"));
+    os_link(os_temp("nowhere"), os_temp("planted/dangling"));
+    static const char *const names[] = { "file", "link", "dangling" };
+    for (size_t i = 0; i < MOOR_COUNTOF(names); i++)
+        CHECK_INT(plat_create_in(&held, names[i], PLAT_GROUP_READ, MOOR_SPAN_LIT("after"), &err),
+                  MOOR_E_EXISTS);
+    CHECK_INT(plat_link_in(&held, "file", &held, "link", &err), MOOR_E_EXISTS);
+    CHECK_STR(os_read(os_temp("victim")), "before");
+    CHECK_STR(os_read(os_temp("planted/file")), "before");
+    CHECK(!plat_exists(os_temp("nowhere")));
+    CHECK_INT(plat_remove_in(&held, "link", &err), MOOR_OK);
+    CHECK(plat_exists(os_temp("victim")));
+}
+
+static void held_folder_that_was_removed_says_so(void)
+{
+    const char *folder = os_temp("gone");
+    MOOR_AUTO(plat_file) held = PLAT_FILE_INIT;
+    CHECK_INT(plat_make_dirs(folder, PLAT_GROUP_READ, &err), MOOR_OK);
+    CHECK_INT(plat_hold_folder(folder, &held, &err), MOOR_OK);
+    CHECK_INT(plat_remove_tree(folder, &err), MOOR_OK);
+    CHECK_INT(plat_create_in(&held, "key", PLAT_GROUP_READ, MOOR_SPAN_LIT("x"), &err),
+              MOOR_E_NOTFOUND);
+}
+
+CHECK_MAIN(CHECK_TEST(file_in_a_held_folder_is_whole_and_has_its_mode),
+           CHECK_TEST(what_is_there_is_not_written_into),
+           CHECK_TEST(held_folder_that_was_removed_says_so),
+           CHECK_TEST(folders_are_made_with_their_mode),
            CHECK_TEST(file_in_the_way_of_a_folder_is_an_error),
            CHECK_TEST(system_links_of_the_administrator_are_followed),
            CHECK_TEST(listing_shows_every_entry_once_and_links_as_links),

@@ -17,6 +17,7 @@ void os_write(const char *path, const char *text);
 const char *os_read(const char *path);
 void os_link(const char *target, const char *path);
 void os_pipe_node(const char *path);
+unsigned os_umask(unsigned mask); /* says the one before */
 void os_mode(const char *path, unsigned mode);
 /* False when the test has no right to give files away. */
 bool os_give_away(const char *path);

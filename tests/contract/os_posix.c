@@ -83,6 +83,11 @@ void os_pipe_node(const char *path)
     MOOR_ASSERT(mkfifo(path, 0600) == 0);
 }
 
+unsigned os_umask(unsigned mask)
+{
+    return umask(mask);
+}
+
 void os_mode(const char *path, unsigned mode)
 {
     MOOR_ASSERT(chmod(path, mode) == 0);
