@@ -16,15 +16,18 @@
 #include "connect/progress.h"
 #include "core/azcm.h"
 #include "core/options.h"
+#include "platform/file.h"
 
 struct moor_settings;
 
 /* What every verb shares. */
 struct moor_cli {
     bool help, json, verbose, no_color, log_stderr;
-    const char *program; /* "mooring", or "azcmagent" when called by that name */
-    bool terminal;       /* somebody watches standard error */
-    bool line_open;      /* a step's line is not finished */
+    const char *program;  /* "mooring", or "azcmagent" when called by that name */
+    bool terminal;        /* somebody watches standard error */
+    bool line_open;       /* a step's line is not finished */
+    const char *verb;     /* NULL before it is known */
+    struct plat_file log; /* azcmagent.log, for commands that change something */
 };
 
 struct moor_verb {
@@ -63,6 +66,9 @@ moor_azcm moor_cli_fail(struct moor_cli *cli, moor_azcm number, const struct moo
 MOOR_PRINTF(3, 4)
 moor_azcm moor_cli_refuse(struct moor_cli *cli, moor_azcm number, const char *fmt, ...);
 struct moor_progress moor_cli_progress(struct moor_cli *cli);
+/* Around a verb that changes something: see journal.h. */
+void moor_cli_begin_log(struct moor_cli *cli);
+void moor_cli_end_log(struct moor_cli *cli, moor_azcm number);
 
 /* config.c. The settings in force. NULL, or why the file is refused, which was told already. */
 const char *moor_cli_settings(struct moor_cli *cli, struct moor_settings *out,

@@ -7,6 +7,9 @@
 
 #include "base/buf.h"
 #include "cli/cli.h"
+#include "cli/journal.h"
+#include "core/version.h"
+#include "platform/clock.h"
 
 #define LINE_MAX_BYTES (64 * 1024)
 #define JSON_MAX       (4 * 1024 * 1024)
@@ -35,10 +38,49 @@ static const char *color(const struct moor_cli *cli, const char *code)
     return cli->terminal && !cli->no_color ? code : "";
 }
 
+/* A full disk costs the log, not the command. */
+static void log_line(struct moor_cli *cli, const char *level, const char *text)
+{
+    MOOR_AUTO(moor_buf) line = MOOR_BUF(2 * LINE_MAX_BYTES);
+    moor_journal_line(&line, plat_utc_ms(), level, text, cli->verb ? cli->verb : "");
+    if (plat_file_is_open(&cli->log) &&
+        plat_append(&cli->log, moor_buf_view(&line), NULL) != MOOR_OK)
+        plat_file_drop(&cli->log);
+    if (cli->log_stderr)
+        (void)fputs(moor_buf_cstr(&line), stderr);
+}
+
+void moor_cli_begin_log(struct moor_cli *cli)
+{
+    struct moor_error err = MOOR_ERROR_INIT;
+    MOOR_AUTO(moor_buf) text = MOOR_BUF(256);
+    if (moor_journal_open(&cli->log, &err) != MOOR_OK)
+        moor_warn(cli, "this command is not logged: %s", err.msg);
+    moor_buf_fmt(&text, "mooring %s begins", moor_version());
+    log_line(cli, "info", moor_buf_cstr(&text));
+}
+
+void moor_cli_end_log(struct moor_cli *cli, moor_azcm number)
+{
+    if (number == AZCM_OK)
+        log_line(cli, "info", "done");
+    plat_file_drop(&cli->log);
+}
+
+static const char *level_of(const char *prefix)
+{
+    return moor_streq(prefix, "error: ")     ? "fatal"
+           : moor_streq(prefix, "warning: ") ? "warning"
+                                             : "info";
+}
+
 /* Messages may quote what a server said: control characters do not reach the terminal. */
 static void tell(struct moor_cli *cli, const char *prefix, const char *code, const char *text)
 {
     MOOR_AUTO(moor_buf) clean = MOOR_BUF(LINE_MAX_BYTES);
+    log_line(cli, level_of(prefix), text);
+    if (cli->log_stderr)
+        return;
     for (const char *p = text; *p; p++)
         moor_buf_char(&clean, (unsigned char)*p < 0x20 || *p == 0x7f ? ' ' : *p);
     if (cli->line_open)
@@ -134,8 +176,9 @@ static void event(const char *step, const char *status, uint64_t ms)
 static void on_begin(void *ctx, const char *step, const char *text, size_t at, size_t of)
 {
     struct moor_cli *cli = ctx;
-    if (cli->json) {
-        event(step, "started", 0);
+    if (cli->json || cli->log_stderr) {
+        if (cli->json)
+            event(step, "started", 0);
         return;
     }
     (void)fprintf(stderr, "[%zu/%zu] %s ...", at, of, text);
@@ -146,8 +189,12 @@ static void on_begin(void *ctx, const char *step, const char *text, size_t at, s
 static void on_end(void *ctx, const char *step, bool failed, uint64_t ms)
 {
     struct moor_cli *cli = ctx;
-    if (cli->json) {
-        event(step, failed ? "failed" : "done", ms);
+    MOOR_AUTO(moor_buf) line = MOOR_BUF(1024);
+    moor_buf_fmt(&line, "%s: %s", step, failed ? "failed" : "done");
+    log_line(cli, "info", moor_buf_cstr(&line));
+    if (cli->json || cli->log_stderr) {
+        if (cli->json)
+            event(step, failed ? "failed" : "done", ms);
         return;
     }
     (void)fprintf(stderr, "%s%s%s%s (%" PRIu64 ".%" PRIu64 " s)\n", cli->line_open ? " " : "  ",

@@ -190,7 +190,8 @@ moor_code moor_show_collect(struct moor_cli *cli, struct moor_json *v, struct mo
     add_services(v, status != NULL);
     add_portal(v, &config, &arena);
     add_extensions(v);
-    set(v, "agentLogfile", "journal: mooring-identity, mooring-extensions, mooring-logs");
+    set(v, "agentLogfile",
+        "journal: mooring-identity, mooring-extensions, mooring-logs; commands: azcmagent.log");
     set(v, "root", plat_dirs_root());
     return MOOR_OK;
 }

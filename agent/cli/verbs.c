@@ -150,8 +150,15 @@ static moor_azcm run_verb(struct moor_cli *cli, const struct moor_verb *verb, co
                                verb->words);
     if (plat_dirs_init(false, &err) != MOOR_OK)
         return moor_cli_fail(cli, AZCM_INIT, &err, NULL);
-    moor_azcm bad = check_rights(cli, verb);
-    return bad == AZCM_OK ? verb->run(cli, own, words) : bad;
+    moor_azcm number = check_rights(cli, verb);
+    if (number != AZCM_OK)
+        return number;
+    if (verb->admin)
+        moor_cli_begin_log(cli);
+    number = verb->run(cli, own, words);
+    if (verb->admin)
+        moor_cli_end_log(cli, number);
+    return number;
 }
 
 /* Without a verb only --help and --version of other programs make sense. */
@@ -177,7 +184,8 @@ int moor_cli_main(int argc, char **argv)
     const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
     const char *called = slash ? slash + 1 : argc > 0 ? argv[0] : "";
     struct moor_cli cli = { .program = moor_streq(called, "azcmagent") ? "azcmagent" : "mooring",
-                            .terminal = plat_on_terminal() };
+                            .terminal = plat_on_terminal(),
+                            .log = PLAT_FILE_INIT };
     struct moor_words words = { .count = 0 };
     struct moor_error err = MOOR_ERROR_INIT;
     int used = 0;
@@ -186,6 +194,7 @@ int moor_cli_main(int argc, char **argv)
     if (!verb)
         return (int)without_verb(&cli, argc, argv);
     MOOR_ASSERT(verb->options_size <= sizeof(own));
+    cli.verb = verb->name;
     struct moor_foreign foreign;
     const struct moor_option_set sets[] = { { moor_common_options, &cli },
                                             { verb->options, own },

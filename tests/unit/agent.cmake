@@ -17,6 +17,7 @@ endforeach()
 
 
 moor_test(unit/agent/cli/tags_test.c USES cli connect core http run crypto posix)
+moor_test(unit/agent/cli/journal_test.c USES cli connect core http run crypto posix)
 moor_test(unit/agent/connect/connect_test.c USES connect core http run crypto posix)
 moor_test(unit/agent/fetch/fetch_test.c USES fetch core http run posix)
 moor_test(unit/agent/fetch/transport_test.c USES core http run posix)
