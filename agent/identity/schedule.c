@@ -12,6 +12,7 @@
 #define HOUR_MS   (60 * MINUTE_MS)
 #define DAY_MS    (24 * HOUR_MS)
 
+#define SHARES            (INT64_C(1) << 20)
 #define SILENT_PERIODS    3 /* without a beat: disconnected */
 #define OFFSET_MAX_MS     ((int64_t)DAY_MS)
 #define OFFSET_IGNORED_MS 30000
@@ -153,6 +154,8 @@ int64_t moor_service_clock_now(const struct moor_service_clock *c, int64_t wall_
 
 int64_t moor_renew_at_ms(int64_t renew_after_ms, int64_t not_after_ms, const char *vm_id)
 {
+    /* A share of the window, so that one a second longer does not move it elsewhere. */
     int64_t window = (not_after_ms - renew_after_ms) / 45;
-    return window > 0 ? renew_after_ms + (int64_t)spread(vm_id, (uint64_t)window) : renew_after_ms;
+    int64_t share = (int64_t)spread(vm_id, SHARES);
+    return window > 0 ? renew_after_ms + window * share / SHARES : renew_after_ms;
 }

@@ -12,8 +12,8 @@
 #include "identity/tokens.h"
 #include "unit/lifetime/world.h"
 
-/* Its renewals are 9.9 h after the half of a certificate's life: in the middle of a day. */
-#define NODE_VM_ID "8a1f5d0e-2f5c-4c52-9e38-0d8b8a5c9f01"
+/* Its renewals are 8 h after the half of a certificate's life: in the middle of a day. */
+#define NODE_VM_ID "8a1f5d0e-2f5c-4c52-9e38-0d8b8a5c9f08"
 #define NODE_GROUP "/subscriptions/22222222-2222-4222-8222-222222222222/resourceGroups/rg"
 #define NODE_ID    NODE_GROUP "/providers/Microsoft.HybridCompute/machines/web01"
 
