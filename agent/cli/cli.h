@@ -95,6 +95,7 @@ struct moor_credential_options {
     const char *client_id, *secret, *secret_file, *cert_file, *cert_password_file, *thumbprint;
     const char *token, *token_file, *tenant, *user_tenant;
     bool device_code, azcli;
+    bool from_file; /* no option: secret and token are not of the command line */
 };
 #define MOOR_CREDENTIAL_OPTIONS(type, member)                                                      \
     { "service-principal-id", 'i', "ID", offsetof(type, member.client_id),                         \

@@ -95,6 +95,15 @@ static moor_code read_certificate(const struct moor_credential_options *o,
     return code == MOOR_OK ? code : moor_context(err, "%s", o->cert_file);
 }
 
+/* A secret that is itself the option's value: of the command line, or of --config. */
+static moor_code take(struct moor_cli *cli, const struct moor_credential_options *o,
+                      const char *value, const char *better, struct moor_secret *out,
+                      struct moor_error *err)
+{
+    return o->from_file ? moor_secret_set(out, moor_span_str(value), err)
+                        : moor_take_argument(cli, value, better, out, err);
+}
+
 static moor_azcm read_principal(struct moor_cli *cli, const struct moor_credential_options *o,
                                 struct moor_credentials *c)
 {
@@ -103,8 +112,7 @@ static moor_azcm read_principal(struct moor_cli *cli, const struct moor_credenti
     if (o->cert_file)
         code = read_certificate(o, c, &err);
     else if (o->secret)
-        code = moor_take_argument(cli, o->secret, "--service-principal-secret-file",
-                                  &c->client_secret, &err);
+        code = take(cli, o, o->secret, "--service-principal-secret-file", &c->client_secret, &err);
     else
         code = moor_read_secret(o->secret_file, SECRET_VARIABLE, &c->client_secret, &err);
     if (code != MOOR_OK)
@@ -120,7 +128,7 @@ static moor_azcm read_token(struct moor_cli *cli, const struct moor_credential_o
                             struct moor_credentials *c)
 {
     struct moor_error err = MOOR_ERROR_INIT;
-    if (o->token ? moor_take_argument(cli, o->token, "--access-token-file", &c->access_token, &err)
+    if (o->token ? take(cli, o, o->token, "--access-token-file", &c->access_token, &err)
                  : moor_read_secret(o->token_file, TOKEN_VARIABLE, &c->access_token, &err))
         return moor_cli_fail(cli, AZCM_INVALID_ARGUMENT, &err, NULL);
     if (moor_secret_empty(&c->access_token))

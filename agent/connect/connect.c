@@ -214,6 +214,8 @@ static struct moor_json *machine_body(const struct work *w, struct moor_error *e
     moor_json_set_str(p, "clientPublicKey", moor_buf_cstr(&w->public_key));
     moor_json_set_str(p, "osName", host.os_name);
     moor_json_set_str(p, "osType", host.os_type);
+    if (w->params->private_link_scope)
+        moor_json_set_str(p, "privateLinkScopeResourceId", w->params->private_link_scope);
     return body;
 }
 
@@ -410,6 +412,8 @@ moor_code moor_connect(struct moor_session *s, const struct moor_connect_params 
                                .token = &w.token,
                                .correlation_id = params->correlation_id };
     c = moor_steps_run(steps, MOOR_COUNTOF(steps), &w, progress, azcm, err);
+    if (c != MOOR_OK && moor_session_late(s))
+        *azcm = AZCM_CONNECT;
     if (c == MOOR_OK)
         out->config = w.config;
     else

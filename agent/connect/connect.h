@@ -26,8 +26,9 @@ struct moor_connect_params {
     const char *group;
     const char *location;
     const char *name;
-    const char *tags;           /* JSON object text; NULL = none */
-    const char *correlation_id; /* NULL = none */
+    const char *tags;               /* JSON object text; NULL = none */
+    const char *correlation_id;     /* NULL = none */
+    const char *private_link_scope; /* resource id, NULL = none */
 };
 
 struct moor_connect_result {

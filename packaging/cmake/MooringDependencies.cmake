@@ -13,6 +13,7 @@ pkg_check_modules(EVENT REQUIRED IMPORTED_TARGET
 pkg_check_modules(SYSTEMD REQUIRED IMPORTED_TARGET libsystemd>=249)
 pkg_check_modules(ZIP REQUIRED IMPORTED_TARGET libzip>=1.7)
 pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3>=3.37)
+pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1>=0.2.5)
 
 # Faster than zlib; the log forwarder does without where they are not packaged (docs/adr/0010).
 option(MOOR_FAST_GZIP "Use ISA-L and libdeflate where they are found" ON)

@@ -87,8 +87,9 @@ moor_code plat_ask_secret(const char *prompt, struct moor_secret *out, struct mo
     hidden = shown;
     hidden.c_lflag &= ~(tcflag_t)ECHO;
     hidden.c_lflag |= ECHONL;
-    (void)dprintf(fd, "%s: ", prompt);
+    /* First, so that what is typed after the prompt is neither shown nor flushed. */
     (void)tcsetattr(fd, TCSAFLUSH, &hidden);
+    (void)dprintf(fd, "%s: ", prompt);
     moor_code c = read_line(fd, out, err);
     (void)tcsetattr(fd, TCSAFLUSH, &shown);
     (void)close(fd);

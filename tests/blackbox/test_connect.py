@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 from harness.machine import Machine
@@ -442,6 +443,98 @@ def test_no_secret_reaches_any_output_or_file(ready, cloud, himds, secret, works
     for canary in ("open sesame", "arm-canary"):
         assert not any(canary in d.stdout + d.stderr for d in outputs)
         assert not any(canary.encode() in text for text in written)
+
+
+# options from a file, and those that scripts bring
+
+
+def options_file(workspace, name, text):
+    path = workspace.path / name
+    path.write_text(text)
+    path.chmod(0o600)
+    return path
+
+
+AS_JSON = json.dumps({"subscription-id": SUBSCRIPTION, "resource-group": "rg", "tags": ["a=b", "c=d"],
+                      "location": "West US", "tenant-id": TENANT, "resource-name": "web01",
+                      "service-principal-id": ADMIN, "service-principal-secret": "open sesame",
+                      "use-azcli": False, "correlation-id": None})
+AS_YAML = f"""# how this machine joins
+subscription-id: {SUBSCRIPTION}
+resource-group: rg
+location: West US
+tenant-id: '{TENANT}'
+resource-name: "web01"
+tags:
+  - a=b
+  - c=d
+service-principal-id: {ADMIN}
+service-principal-secret: open sesame
+"""
+
+
+@pytest.mark.parametrize("name, text", [("options.json", AS_JSON), ("options.yaml", AS_YAML)])
+def test_options_may_come_from_a_file(ready, cloud, workspace, name, text):
+    file = options_file(workspace, name, text)
+    done = ready.mooring("connect", "--config", file)
+    assert "warning" not in done.stderr  # the secret was in no command line
+    body = cloud.seen(f"PUT {MACHINE}")[0].json
+    assert body["tags"] == {"a": "b", "c": "d"} and body["location"] == "westus"
+    done = ready.mooring("disconnect", "--config", file)
+    assert done.stdout == "Machine is disconnected\n"
+
+
+def test_the_command_line_wins_over_the_file(ready, cloud, workspace):
+    file = options_file(workspace, "options.yaml", AS_YAML)
+    ready.mooring("connect", "--config", file, "-n", "web02", "--tags", "")
+    assert ready.config["resourceName"] == "web02"
+    assert cloud.seen("PUT .*/machines/web02")[0].json["tags"] == {}
+
+
+@pytest.mark.parametrize("text, expected, said", [
+    (None, 19, "No such file"), ("resource-gruop: rg\n", 23, "resource-gruop: no such option"),
+    ("use-azcli: maybe\n", 23, "use-azcli: want true or false"),
+    ("config: other\n", 23, "config: no such option"), ("a: {b: c}\n", 23, "line 1: want a scalar"),
+    ("{", 23, "line 1"), ("tags: '" + "x" * 70000 + "'\n", 23, ""),
+])
+def test_a_file_with_a_mistake_is_refused_and_nothing_is_sent(ready, cloud, workspace, text,
+                                                              expected, said):
+    file = options_file(workspace, "o", text) if text is not None else workspace.path / "none"
+    done = ready.mooring("connect", "--config", file, check=False)
+    assert number(done) == expected and said in done.stderr
+    assert cloud.requests == []
+
+
+def test_what_the_reference_has_and_scripts_bring(ready, cloud, secret):
+    scope = f"{GROUP}/providers/Microsoft.HybridCompute/privateLinkScopes/pls"
+    for extra, expected in ((["--gateway-id", "/x"], 3), (["--automanage-profile", "/x"], 3),
+                            (["--private-link-scope", "x"], 23), (["--timeout", "0"], 23)):
+        done = ready.mooring(*arguments(secret), *extra, check=False)
+        assert number(done) == expected and extra[0] in done.stderr
+    assert cloud.requests == []
+    ready.mooring(*arguments(secret), "--ignore-network-check", "--skip-network-check",
+                  "--use-aws-ec2-hostname", "--enable-automatic-upgrade",
+                  "--private-link-scope", scope)
+    body = cloud.seen(f"PUT {MACHINE}")[0].json
+    assert body["properties"]["privateLinkScopeResourceId"] == scope
+
+
+def test_the_whole_command_has_a_time_limit_and_undoes_itself(ready, cloud, himds, secret):
+    answer, gone = cloud.route, threading.Event()
+    cloud.lock = himds.lock = type("NoLock", (), {"__enter__": lambda s: s,
+                                                  "__exit__": lambda *a: None})()
+
+    def slow(request):
+        if request.method == "PUT" and "/machines/" in request.path:
+            reply = answer(request)
+            gone.wait(60)
+            return reply
+        return answer(request)
+    cloud.route = slow
+    done = ready.mooring(*arguments(secret), "--timeout", "3", check=False)
+    gone.set()
+    assert number(done) == 62 and "time limit" in done.stderr
+    assert not (ready.state / "agentconfig.json").exists()
 
 
 # check, show, disconnect

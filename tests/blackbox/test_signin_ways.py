@@ -4,6 +4,7 @@ import datetime
 import json
 import os
 import pty
+import select
 import signal
 import subprocess
 
@@ -135,12 +136,10 @@ def test_a_password_may_be_typed_and_is_not_shown(box, controlplane, certified, 
     os.close(follower)
     seen = b""
     typed = False
-    while True:
+    while select.select([leader], [], [], 60)[0]:
         try:
             piece = os.read(leader, 4096)
-        except OSError:
-            break
-        if not piece:
+        except OSError:  # the other side is gone
             break
         seen += piece
         if not typed and b"Password of" in seen:

@@ -56,6 +56,7 @@ LIBRARIES = [
     (r"systemd/", ["platform/posix/"]),
     (r"isa-l/|libdeflate\.h", ["agent/logs/squeeze_"]),
     (r"sqlite3\.h", ["controlplane/store/"]),
+    (r"yaml\.h", ["agent/cli/yaml.c"]),
     (r"zip\.h", ["extensions/manager/", "extensions/sdk/", "controlplane/engine/"]),
 ]
 STANDARD = set("assert ctype errno float inttypes limits locale math setjmp signal stdalign stdarg "
