@@ -57,7 +57,7 @@ LIBRARIES = [
     (r"isa-l/|libdeflate\.h", ["agent/logs/squeeze_"]),
     (r"sqlite3\.h", ["controlplane/store/"]),
     (r"yaml\.h", ["agent/cli/yaml.c"]),
-    (r"zip\.h", ["extensions/manager/", "extensions/sdk/", "controlplane/engine/"]),
+    (r"zip\.h", ["agent/cli/", "extensions/manager/", "extensions/sdk/", "controlplane/engine/"]),
 ]
 STANDARD = set("assert ctype errno float inttypes limits locale math setjmp signal stdalign stdarg "
                "stdatomic stdbool stddef stdint stdio stdlib stdnoreturn string time".split())
