@@ -139,6 +139,8 @@ static const struct moor_setting settings[] = {
       "folders logs may be collected from; empty: any" },
     { LIST("logs.denyPaths", logs_deny_paths), "[]", "[\"/\"]", HERE, is_folder,
       "folders logs are never collected from; wins" },
+    { LIST("logs.syslog", logs_syslog), "[\"journal\"]", "[]", HERE, NULL,
+      "where syslog messages come from: journal, unix:PATH, udp:ADDRESS:PORT, tcp:ADDRESS:PORT" },
     { TEXT("logs.compression", logs_compression, 1, 32), "\"fastest\"", NULL, HERE, NULL,
       "how log rows are compressed: fastest, balanced, smallest, or LIBRARY-LEVEL" },
 };

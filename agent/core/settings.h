@@ -43,6 +43,7 @@ struct moor_settings {
     const char *proxy_ca_file;             /* "" = none */
     struct moor_str_list logs_allow_paths; /* empty = any path the role may read */
     struct moor_str_list logs_deny_paths;  /* wins */
+    struct moor_str_list logs_syslog;      /* where syslog messages come from */
     const char *logs_compression;          /* "fastest", ... */
 };
 

@@ -56,6 +56,40 @@ static bool is_twice(const struct moor_logs_config *c, const struct moor_flow_sp
     return false;
 }
 
+static moor_code take_flow(struct moor_logs_config *c, const struct moor_flow_spec *f,
+                           struct moor_error *err)
+{
+    if (is_twice(c, f))
+        return moor_fail(err, MOOR_E_BADINPUT, "%s: %s: is collected by another rule already",
+                         f->rule, f->key);
+    if (c->flow_count == FLOWS_MAX)
+        return moor_fail(err, MOOR_E_BADINPUT, "%s: more than %d data sources", f->rule, FLOWS_MAX);
+    c->flows[c->flow_count++] = *f;
+    return MOOR_OK;
+}
+
+/* The setting logs.syslog says where messages come from: the journal, which can be read again, is
+ * a flow of its own; the sockets together are another. */
+static moor_code take_syslog(struct moor_logs_config *c, const struct moor_flow_spec *f,
+                             struct moor_error *err)
+{
+    const struct moor_str_list *from = &c->settings.logs_syslog;
+    bool journal = false;
+    for (size_t i = 0; i < from->count; i++)
+        journal = journal || moor_streq(from->items[i], "journal");
+    if (journal) {
+        struct moor_flow_spec j = *f;
+        j.kind = MOOR_FLOW_JOURNAL;
+        j.key = moor_arena_fmt(&c->arena, "%s/journal", f->key);
+        if (!j.key)
+            return moor_fail(err, MOOR_E_NOMEM, "%s: out of memory", f->rule);
+        moor_code code = take_flow(c, &j, err);
+        if (code != MOOR_OK)
+            return code;
+    }
+    return from->count > (journal ? 1 : 0) ? take_flow(c, f, err) : MOOR_OK;
+}
+
 static moor_code take_rule(struct moor_logs_config *c, const struct moor_rule *r, const char *name,
                            struct moor_error *err)
 {
@@ -64,13 +98,10 @@ static moor_code take_rule(struct moor_logs_config *c, const struct moor_rule *r
                          "%s: endpoint: is not one of cloud %s; its tokens do not go there", name,
                          c->cloud.name);
     for (size_t i = 0; i < r->flow_count; i++) {
-        if (is_twice(c, &r->flows[i]))
-            return moor_fail(err, MOOR_E_BADINPUT, "%s: %s: is collected by another rule already",
-                             name, r->flows[i].key);
-        if (c->flow_count == FLOWS_MAX)
-            return moor_fail(err, MOOR_E_BADINPUT, "%s: more than %d data sources", name,
-                             FLOWS_MAX);
-        c->flows[c->flow_count++] = r->flows[i];
+        moor_code code = r->flows[i].kind == MOOR_FLOW_SYSLOG ? take_syslog(c, &r->flows[i], err)
+                                                              : take_flow(c, &r->flows[i], err);
+        if (code != MOOR_OK)
+            return code;
     }
     if (*r->ignored)
         moor_log(MOOR_LOG_NOTICE, "logs.rule_part_ignored", "rule", name, "what", r->ignored, NULL);

@@ -35,6 +35,7 @@ struct moor_flow_env {
     int64_t since_ms;   /* for flows that an earlier run knew: see moor_inputs.since_ms */
     const char *folder; /* <LIB>/logs */
     const char *computer;
+    const char *journal_folder;     /* NULL: the machine's own */
     void (*on_progress)(void *ctx); /* positions or counts changed: write them down */
     void (*on_state)(void *ctx);    /* a destination fails, or works again */
     void (*on_rest)(void *ctx);     /* a flow came to rest, or waits */
@@ -59,9 +60,21 @@ struct moor_inputs *moor_flow_inputs(struct moor_flow *f);
 void moor_flow_go(struct moor_flow *f, bool at_once);
 /* Begins nothing any more, but finishes the request under way. */
 void moor_flow_stop(struct moor_flow *f);
-bool moor_flow_is_sending(const struct moor_flow *f);
+bool moor_flow_is_busy(const struct moor_flow *f); /* it sends, or writes rows to the queue */
 /* See moor_inputs_tend(). */
 void moor_flow_tend(struct moor_flow *f, uint64_t *due_ms);
+
+/* Rows that come but once (sockets, samples): appended to moor_flow_row(), without a line feed, and
+ * ended. They go through the queue on disk, a second's worth at a time. */
+struct moor_buf *moor_flow_row(struct moor_flow *f);
+void moor_flow_row_end(struct moor_flow *f, bool cut);
+/* There is no room: who can wait waits, others drop and count. */
+bool moor_flow_is_full(const struct moor_flow *f);
+void moor_flow_drop(struct moor_flow *f, uint64_t here, uint64_t in_socket);
+/* The flow ends: rows that are in no queue are counted as dropped. */
+void moor_flow_abandon(struct moor_flow *f);
+void moor_flow_journal_changed(struct moor_flow *f); /* go afterwards */
+const struct moor_flow_spec *moor_flow_spec(const struct moor_flow *f);
 
 /* For the positions document; texts are borrowed from the flow or in the arena. */
 MOOR_NODISCARD moor_code moor_flow_record(struct moor_flow *f, struct moor_flow_record *out,

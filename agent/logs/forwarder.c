@@ -10,6 +10,8 @@
 #include "http/client.h"
 #include "logs/config.h"
 #include "logs/flow.h"
+#include "logs/journal.h"
+#include "logs/sources.h"
 #include "logs/store.h"
 #include "logs/watchset.h"
 #include "platform/clock.h"
@@ -58,6 +60,8 @@ struct moor_forwarder {
     struct moor_flow_env env;
     struct moor_flow *flows[FLOWS_MAX];
     size_t flow_count;
+    struct moor_sources *sources;
+    char *journal_folder; /* NULL: the machine's own */
     char computer[256];
 
     struct saving *saving;
@@ -181,7 +185,9 @@ static void on_save_again(void *ctx)
 
 static void on_progress(void *ctx)
 {
-    save_soon(ctx);
+    struct moor_forwarder *f = ctx;
+    save_soon(f);
+    moor_sources_resume(f->sources);
 }
 
 static void on_state(void *ctx)
@@ -227,6 +233,7 @@ static void drop_flow(struct moor_forwarder *f, size_t i)
 {
     struct moor_error e = MOOR_ERROR_INIT;
     struct moor_flow *flow = f->flows[i];
+    moor_flow_abandon(flow);
     if (moor_store_sleep(&f->store, flow, &e) != MOOR_OK)
         moor_log_error(MOOR_LOG_ERROR, "logs.positions_not_saved", &e, NULL);
     f->flows[i] = f->flows[--f->flow_count];
@@ -235,6 +242,7 @@ static void drop_flow(struct moor_forwarder *f, size_t i)
 
 static void disconnect(struct moor_forwarder *f)
 {
+    moor_sources_stop(f->sources);
     while (f->flow_count > 0)
         drop_flow(f, f->flow_count - 1);
     moor_sender_free(f->sender);
@@ -386,6 +394,7 @@ static void load_config(struct moor_forwarder *f)
         (struct moor_inputs_policy){ c.settings.logs_allow_paths, c.settings.logs_deny_paths };
     f->env.way = c.way;
     apply_rules(f, &c);
+    moor_sources_apply(f->sources, &c);
     moor_logs_config_drop(&f->config);
     f->config = c;
 }
@@ -569,6 +578,9 @@ static moor_code prepare(struct moor_forwarder *f, const struct moor_forwarder_o
         c = moor_watch_new(f->loop, plat_watch_fd(f->folder_watches.watch), on_folder_readable, f,
                            &f->folder_readable, err);
     if (c == MOOR_OK)
+        c = moor_sources_new(f->loop, f->flows, &f->flow_count, f->computer, f->journal_folder,
+                             &f->sources, err);
+    if (c == MOOR_OK)
         c = moor_timer_new(f->loop, on_tick, f, &f->tick, err);
     if (c == MOOR_OK)
         c = moor_timer_new(f->loop, on_tend, f, &f->tend, err);
@@ -590,6 +602,7 @@ moor_code moor_forwarder_new(struct moor_loop *l, const struct moor_forwarder_op
     plat_host_read(h);
     memcpy(f->computer, h->hostname, sizeof(f->computer));
     f->loop = l;
+    f->journal_folder = moor_journal_folder();
     moor_code c = prepare(f, opts, err);
     if (c != MOOR_OK)
         return c;
@@ -603,6 +616,7 @@ moor_code moor_forwarder_new(struct moor_loop *l, const struct moor_forwarder_op
                                                      : 0,
                                      .folder = f->store.folder,
                                      .computer = f->computer,
+                                     .journal_folder = f->journal_folder,
                                      .on_progress = on_progress,
                                      .on_state = on_state,
                                      .on_rest = on_rest,
@@ -616,7 +630,10 @@ void moor_forwarder_free(struct moor_forwarder *f)
 {
     if (!f)
         return;
-    disconnect(f);
+    if (f->sources)
+        disconnect(f);
+    moor_sources_free(f->sources);
+    free(f->journal_folder);
     moor_proxy_drop(&f->proxy);
     if (f->saving)
         f->saving->owner = NULL;
@@ -658,7 +675,7 @@ static void check_stopped(struct moor_forwarder *f)
     if (!f->stopped)
         return;
     for (size_t i = 0; i < f->flow_count; i++)
-        if (moor_flow_is_sending(f->flows[i]))
+        if (moor_flow_is_busy(f->flows[i]))
             return;
     if (f->saving)
         return;
@@ -684,6 +701,7 @@ void moor_forwarder_stop(struct moor_forwarder *f, void (*done)(void *ctx), void
     moor_timer_disarm(f->status_timer);
     moor_watch_pause(f->file_readable, true);
     moor_watch_pause(f->folder_readable, true);
+    moor_sources_stop(f->sources);
     for (size_t i = 0; i < f->flow_count; i++)
         moor_flow_stop(f->flows[i]);
     if (moor_timer_new(f->loop, on_stop_timer, f, &f->stop_timer, NULL) == MOOR_OK)

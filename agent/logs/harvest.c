@@ -67,7 +67,7 @@ static struct moor_span without_bom(struct moor_span line, uint64_t offset)
 }
 
 /* Takes the window's lines and moves what is left to its start. */
-static void take_window(struct reading *r, bool last)
+static void take_window(struct reading *r, bool settled, bool last)
 {
     struct moor_span rest = { r->window, r->have };
     uint64_t stop = r->s->from.offset + r->h->source_bytes;
@@ -79,7 +79,8 @@ static void take_window(struct reading *r, bool last)
             r->enough = true;
             break;
         }
-        moor_cut how = moor_cut_line(&rest, last, &r->skipping, &line);
+        moor_cut how =
+            moor_cut_record(&rest, r->h->record_start, settled, last, &r->skipping, &line);
         if (how == MOOR_CUT_NONE)
             break;
         if (how == MOOR_CUT_SKIPPED)
@@ -108,7 +109,7 @@ static moor_code read_lines(struct reading *r, struct moor_error *err)
             return c;
         r->have += got;
         end = got < room;
-        take_window(r, end && r->s->last);
+        take_window(r, end && (r->s->settled || r->s->last), end && r->s->last);
     }
     r->s->more = r->enough;
     r->s->unfinished = !r->enough && r->have > 0;
@@ -197,7 +198,7 @@ static moor_code read_body(struct moor_harvest *h, struct reading *r, struct moo
     }
 }
 
-void moor_harvest_run(struct moor_harvest *h)
+static void run_files(struct moor_harvest *h)
 {
     MOOR_AUTOSTR window = malloc(WINDOW_BYTES);
     struct moor_error e = MOOR_ERROR_INIT;
@@ -211,6 +212,24 @@ void moor_harvest_run(struct moor_harvest *h)
         h->error = e;
 }
 
+static void run_journal(struct moor_harvest *h)
+{
+    moor_code c = moor_journal_read(h->journal, h->packer, plat_utc_ms(), &h->error);
+    h->rows = h->journal->rows;
+    if (c == MOOR_OK)
+        h->error = (struct moor_error)MOOR_ERROR_INIT;
+    if (c == MOOR_OK && h->rows > 0)
+        (void)!moor_packer_end(h->packer, &h->body, &h->error);
+}
+
+void moor_harvest_run(struct moor_harvest *h)
+{
+    if (h->journal)
+        run_journal(h);
+    else
+        run_files(h);
+}
+
 void moor_harvest_free(struct moor_harvest *h)
 {
     if (!h)
@@ -220,6 +239,7 @@ void moor_harvest_free(struct moor_harvest *h)
         free(h->sources[i].path);
     }
     moor_packer_free(h->packer);
+    free(h->journal);
     moor_buf_drop(&h->body);
     moor_buf_drop(&h->rejected);
     free(h);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * harvest.h: one turn of reading: lines of some files, from their marks on, packed into one body.
- * Blocking and heavy: runs on the pool. Holds its own descriptors, so that the loop may do to its
- * files what it wants meanwhile.
+ * harvest.h: one turn of reading: lines of some files, from their marks on, or entries of the
+ * journal, packed into one body. Blocking and heavy: runs on the pool. Holds its own descriptors,
+ * so that the loop may do to its files what it wants meanwhile.
  */
 #ifndef MOOR_LOGS_HARVEST_H
 #define MOOR_LOGS_HARVEST_H
@@ -13,6 +13,7 @@
 #include "base/attr.h"
 #include "base/buf.h"
 #include "base/error.h"
+#include "logs/journal.h"
 #include "logs/mark.h"
 #include "logs/pack.h"
 #include "platform/file.h"
@@ -26,7 +27,8 @@ struct moor_harvest_source {
     struct plat_file file;
     char *path; /* heap; FilePath of the rows */
     struct moor_mark from;
-    bool last; /* the file was rotated away: an unfinished line counts as one */
+    bool last;    /* the file was rotated away: an unfinished line counts as one */
+    bool settled; /* it has been quiet: the last record is complete */
     /* Found: */
     struct moor_mark to; /* equals from when nothing was taken */
     moor_mark_fit fit;   /* of from: anything but FITS means that nothing was taken */
@@ -40,6 +42,8 @@ struct moor_harvest_source {
 struct moor_harvest {
     /* Asked: */
     int format; /* moor_log_format */
+    const struct moor_stamp_format *record_start;
+    struct moor_journal_read *journal; /* read instead of files; the harvest's, heap */
     const char *computer;
     const char *key;            /* of the flow, for rejected records */
     uint64_t source_bytes;      /* of one file at most, give or take a line */

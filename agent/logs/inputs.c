@@ -243,6 +243,7 @@ static void touch(struct moor_input *f, const char *path, uint64_t size)
     }
     f->seen = true;
     f->gone = f->last = false;
+    f->settled = f->settled && f->size == size;
     f->dirty = f->dirty || f->size != size;
     f->size = size;
 }
@@ -411,6 +412,7 @@ void moor_inputs_notice(struct moor_inputs *in, int32_t id)
         if (id >= 0 && f->watch != id)
             continue;
         f->dirty = true;
+        f->settled = false;
         f->changed_ms = plat_mono_ms();
     }
 }
@@ -549,10 +551,17 @@ void moor_inputs_rewind(struct moor_inputs *in)
 }
 
 /* When the file next wants something done, 0 = now: it can go. UINT64_MAX: nothing by itself. */
-static uint64_t next_due(struct moor_input *f, uint64_t now)
+static uint64_t next_due(const struct moor_inputs *in, struct moor_input *f, uint64_t now)
 {
-    if (!f->gone || f->dirty)
+    bool settles = in->joins && !f->gone && f->unfinished && !f->settled;
+    if ((!f->gone && !settles) || f->dirty)
         return UINT64_MAX;
+    if (settles) {
+        if (now < f->changed_ms + MOOR_INPUT_TAIL_MS)
+            return f->changed_ms + MOOR_INPUT_TAIL_MS;
+        f->settled = f->dirty = true;
+        return UINT64_MAX;
+    }
     if (f->unfinished && !f->last) {
         if (now < f->changed_ms + MOOR_INPUT_TAIL_MS)
             return f->changed_ms + MOOR_INPUT_TAIL_MS;
@@ -568,7 +577,7 @@ void moor_inputs_tend(struct moor_inputs *in, bool idle, uint64_t *due_ms)
     struct moor_input *next = NULL;
     for (struct moor_input *f = in->first; f; f = next) {
         next = f->next;
-        uint64_t due = next_due(f, now);
+        uint64_t due = next_due(in, f, now);
         bool delivered = f->read.offset == f->done.offset;
         if (due == 0 && idle && delivered)
             let_go(in, f);

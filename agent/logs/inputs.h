@@ -38,6 +38,7 @@ struct moor_input {
     bool dirty;            /* there may be more to read */
     bool unfinished;       /* a line without its end is left */
     bool last;             /* such a line counts: the file was rotated away */
+    bool settled;          /* nothing came for a while: the last record is complete */
     bool gone;             /* no pattern finds it any more */
     bool seen;
     uint64_t changed_ms; /* monotonic: gone, or a notice since */
@@ -69,6 +70,7 @@ struct moor_inputs {
     const struct moor_inputs_policy *policy;
     size_t open_files;
     int64_t since_ms; /* what rotation put aside since then was never seen; 0 = not asked */
+    bool joins;       /* records of several lines: the last one waits for what belongs to it */
     bool recovered;   /* the known ones were looked for */
     bool grew;        /* files were found that no document knows */
     bool again;       /* something moved while we looked: scan once more */

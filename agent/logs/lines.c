@@ -56,6 +56,39 @@ moor_cut moor_cut_line(struct moor_span *rest, bool last, bool *skipping, struct
     return MOOR_CUT_LINE;
 }
 
+/* Behind a record's first line: the lines that belong to it. False: it may not be all. */
+static bool join_lines(struct moor_span *rest, const struct moor_stamp_format *start, bool settled,
+                       bool last, struct moor_span *record)
+{
+    while (rest->n > 0) {
+        struct moor_span next = *rest, line = MOOR_SPAN_NONE;
+        bool skipping = false;
+        moor_cut how = moor_cut_line(&next, last, &skipping, &line);
+        if (how == MOOR_CUT_NONE)
+            return settled;
+        size_t n = line.n ? (size_t)(line.p + line.n - record->p) : record->n;
+        if (how != MOOR_CUT_LINE || n > MOOR_LINE_MAX || moor_stamp_begins(start, line))
+            return true;
+        record->n = n;
+        *rest = next;
+    }
+    return settled || last;
+}
+
+moor_cut moor_cut_record(struct moor_span *rest, const struct moor_stamp_format *start,
+                         bool settled, bool last, bool *skipping, struct moor_span *record)
+{
+    struct moor_span after = *rest, line = MOOR_SPAN_NONE;
+    moor_cut how = moor_cut_line(&after, last, skipping, &line);
+    if (how == MOOR_CUT_LINE && start && moor_stamp_begins(start, line) &&
+        !join_lines(&after, start, settled, last, &line))
+        return MOOR_CUT_NONE;
+    if (how != MOOR_CUT_NONE)
+        *rest = after;
+    *record = line;
+    return how;
+}
+
 bool moor_line_is_blank(struct moor_span line)
 {
     for (size_t i = 0; i < line.n; i++)

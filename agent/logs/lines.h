@@ -32,6 +32,12 @@ typedef enum moor_cut {
  * one too. */
 moor_cut moor_cut_line(struct moor_span *rest, bool last, bool *skipping, struct moor_span *line);
 
+/* The next record: as moor_cut_line(), but when a line begins with such a time, the lines behind it
+ * that do not are part of its record. settled: nothing more is expected of the last record, though
+ * an unfinished line is still none. start NULL: each line is a record. */
+moor_cut moor_cut_record(struct moor_span *rest, const struct moor_stamp_format *start,
+                         bool settled, bool last, bool *skipping, struct moor_span *record);
+
 struct moor_row_context {
     int64_t now_ms; /* TimeGenerated */
     const char *computer;

@@ -37,6 +37,8 @@ static const struct moor_json_field counts_fields[] = {
     { MOOR_F_U64, "droppedRefused", C(dropped_refused), 0, 0, 0, NULL },
     { MOOR_F_U64, "droppedDamaged", C(dropped_damaged), 0, 0, 0, NULL },
     { MOOR_F_U64, "droppedQueueFull", C(dropped_queue_full), 0, 0, 0, NULL },
+    { MOOR_F_U64, "droppedSocket", C(dropped_socket), 0, 0, 0, NULL },
+    { MOOR_F_U64, "gaps", C(gaps), 0, 0, 0, NULL },
     { MOOR_F_U64, "cut", C(cut), 0, 0, 0, NULL },
     END,
 };
@@ -46,6 +48,7 @@ const struct moor_json_shape moor_log_counts_shape = { sizeof(struct moor_log_co
 #define F(member) offsetof(struct moor_flow_record, member)
 static const struct moor_json_field flow_fields[] = {
     { MOOR_F_STR, "key", F(key), MOOR_F_REQUIRED, 1, 512, NULL },
+    { MOOR_F_STR, "cursor", F(cursor), 0, 0, 255, NULL },
     { MOOR_F_U64, "queueDone", F(queue_done), 0, 0, 0, NULL },
     { MOOR_F_OBJ, "counts", F(counts), 0, 0, 0, &moor_log_counts_shape },
     { MOOR_F_OBJ_LIST, "files", F(files), 0, 0, 0, &moor_position_shape },

@@ -51,12 +51,15 @@ struct moor_log_counts {
     uint64_t dropped_refused;    /* records the service refuses: dead-letter file */
     uint64_t dropped_damaged;    /* lost with a damaged entry of the queue */
     uint64_t dropped_queue_full; /* rotated away while nothing could take them */
-    uint64_t cut;                /* of received: longer than a line may be */
+    uint64_t dropped_socket;     /* the system threw them away before they were read */
+    uint64_t gaps; /* times that the journal had gone on without us; no count of rows */
+    uint64_t cut;  /* of received: longer than a line may be */
 };
 extern const struct moor_json_shape moor_log_counts_shape;
 
 struct moor_flow_record {
     const char *key;
+    const char *cursor;  /* of the journal, "" = none */
     uint64_t queue_done; /* entries of the queue up to this number are delivered */
     struct moor_log_counts counts;
     struct moor_obj_list files; /* of struct moor_position */

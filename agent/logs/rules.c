@@ -6,9 +6,13 @@
 #include "core/url.h"
 #include "logs/glob.h"
 
-#define PATTERN_MAX 1024
-#define SOURCES_MAX 10 /* the limits of Azure's own rules, as far as they have them */
-#define LIST_MAX    64
+#define PATTERN_MAX       1024
+#define SOURCES_MAX       10 /* the limits of Azure's own rules, as far as they have them */
+#define LIST_MAX          64
+#define COUNTERS_MAX      100
+#define FLOWS_MAX         (MOOR_COUNTOF(kinds) * SOURCES_MAX * SOURCES_MAX + 1)
+#define HEARTBEAT_SECONDS 60
+#define HEARTBEAT_STREAM  "Microsoft-Heartbeat"
 
 struct text_settings {
     const char *record_start;
@@ -16,15 +20,18 @@ struct text_settings {
 struct source_settings {
     struct text_settings text;
 };
-struct log_files {
+/* A data source of any kind; what a kind does not have stays empty. */
+struct source {
     const char *name;
     struct moor_str_list streams;
-    struct moor_str_list patterns;
+    struct moor_str_list patterns; /* units, counter specifiers */
     int format;
     struct source_settings settings;
+    struct moor_str_list facilities, levels;
+    uint32_t seconds;
 };
 struct sources {
-    struct moor_obj_list log_files;
+    struct moor_obj_list log_files, syslog, journal, counters;
 };
 struct workspace {
     const char *name;
@@ -68,21 +75,52 @@ static const struct moor_json_field source_settings_fields[] = {
     END,
 };
 SHAPE(source_settings, source_settings_fields);
+#define S(member) offsetof(struct source, member)
+#define NAME_AND_STREAMS                                                                           \
+    { MOOR_F_STR, "name", S(name), MOOR_F_REQUIRED, 1, 64, NULL },                                 \
+    {                                                                                              \
+        MOOR_F_STR_LIST, "streams", S(streams), MOOR_F_REQUIRED, 1, SOURCES_MAX, NULL              \
+    }
+#define SOURCE_SHAPE(kind)                                                                         \
+    static const struct moor_json_shape kind##_shape = { sizeof(struct source), kind##_fields, 0 }
+
 static const struct moor_json_field log_files_fields[] = {
-    { MOOR_F_STR, "name", offsetof(struct log_files, name), MOOR_F_REQUIRED, 1, 64, NULL },
-    { MOOR_F_STR_LIST, "streams", offsetof(struct log_files, streams), MOOR_F_REQUIRED, 1,
-      SOURCES_MAX, NULL },
-    { MOOR_F_STR_LIST, "filePatterns", offsetof(struct log_files, patterns), MOOR_F_REQUIRED, 1,
-      LIST_MAX, NULL },
-    { MOOR_F_ENUM, "format", offsetof(struct log_files, format), MOOR_F_REQUIRED, 0, 0, formats },
-    { MOOR_F_OBJ, "settings", offsetof(struct log_files, settings), 0, 0, 0,
-      &source_settings_shape },
+    NAME_AND_STREAMS,
+    { MOOR_F_STR_LIST, "filePatterns", S(patterns), MOOR_F_REQUIRED, 1, LIST_MAX, NULL },
+    { MOOR_F_ENUM, "format", S(format), MOOR_F_REQUIRED, 0, 0, formats },
+    { MOOR_F_OBJ, "settings", S(settings), 0, 0, 0, &source_settings_shape },
     END,
 };
-SHAPE(log_files, log_files_fields);
+SOURCE_SHAPE(log_files);
+static const struct moor_json_field syslog_fields[] = {
+    NAME_AND_STREAMS,
+    { MOOR_F_STR_LIST, "facilityNames", S(facilities), 0, 0, LIST_MAX, NULL },
+    { MOOR_F_STR_LIST, "logLevels", S(levels), 0, 0, LIST_MAX, NULL },
+    END,
+};
+SOURCE_SHAPE(syslog);
+static const struct moor_json_field journal_fields[] = {
+    NAME_AND_STREAMS,
+    { MOOR_F_STR_LIST, "facilityNames", S(facilities), 0, 0, LIST_MAX, NULL },
+    { MOOR_F_STR_LIST, "logLevels", S(levels), 0, 0, LIST_MAX, NULL },
+    { MOOR_F_STR_LIST, "units", S(patterns), 0, 0, LIST_MAX, NULL },
+    END,
+};
+SOURCE_SHAPE(journal);
+static const struct moor_json_field counters_fields[] = {
+    NAME_AND_STREAMS,
+    { MOOR_F_U32, "samplingFrequencyInSeconds", S(seconds), MOOR_F_REQUIRED, 1, 86400, NULL },
+    { MOOR_F_STR_LIST, "counterSpecifiers", S(patterns), MOOR_F_REQUIRED, 1, COUNTERS_MAX, NULL },
+    END,
+};
+SOURCE_SHAPE(counters);
+#undef S
+#define S(member) offsetof(struct sources, member)
 static const struct moor_json_field sources_fields[] = {
-    { MOOR_F_OBJ_LIST, "logFiles", offsetof(struct sources, log_files), 0, 0, SOURCES_MAX,
-      &log_files_shape },
+    { MOOR_F_OBJ_LIST, "logFiles", S(log_files), 0, 0, SOURCES_MAX, &log_files_shape },
+    { MOOR_F_OBJ_LIST, "syslog", S(syslog), 0, 0, SOURCES_MAX, &syslog_shape },
+    { MOOR_F_OBJ_LIST, "journal", S(journal), 0, 0, SOURCES_MAX, &journal_shape },
+    { MOOR_F_OBJ_LIST, "performanceCounters", S(counters), 0, 0, SOURCES_MAX, &counters_shape },
     END,
 };
 SHAPE(sources, sources_fields);
@@ -148,7 +186,7 @@ static moor_code check_stream(const struct properties *p, const char *name, cons
     const struct workspace *workspaces = p->destinations.workspaces.items;
     if (!plain_word(stream) || strlen(stream) > 128)
         return moor_fail(err, MOOR_E_BADINPUT,
-                         "%s: properties.dataSources.logFiles: streams: want letters, digits, "
+                         "%s: properties.dataSources: streams: want letters, digits, "
                          "'.', '_', '-'",
                          name);
     for (size_t i = 0; i < p->flows.count; i++) {
@@ -180,14 +218,15 @@ static void note_ignored(struct moor_buf *b, const char *what)
 }
 
 /* Keeps the patterns of this system. */
-static moor_code take_patterns(const struct log_files *s, const char *name,
-                               struct moor_str_list *out, struct moor_buf *ignored,
-                               struct moor_arena *arena, struct moor_error *err)
+static moor_code prepare_files(const struct source *s, struct moor_flow_spec *f,
+                               struct moor_buf *ignored, struct moor_arena *arena,
+                               struct moor_error *err)
 {
     const char **kept = moor_arena_array(arena, s->patterns.count, sizeof(*kept));
     if (!kept)
-        return moor_fail(err, MOOR_E_NOMEM, "%s: out of memory", name);
-    out->items = kept;
+        return moor_fail(err, MOOR_E_NOMEM, "out of memory");
+    f->patterns = (struct moor_str_list){ kept, 0 };
+    f->format = s->format;
     for (size_t i = 0; i < s->patterns.count; i++) {
         const char *pattern = s->patterns.items[i];
         if (windows_path(pattern)) {
@@ -196,41 +235,123 @@ static moor_code take_patterns(const struct log_files *s, const char *name,
         }
         if (strlen(pattern) > PATTERN_MAX || !moor_glob_valid(pattern))
             return moor_fail(err, MOOR_E_BADINPUT,
-                             "%s: properties.dataSources.logFiles: %s: filePatterns[%zu]: want an "
-                             "absolute path without . and .., '*' for any part of a name",
-                             name, s->name, i);
-        kept[out->count++] = pattern;
+                             "filePatterns[%zu]: want an absolute path without . and .., '*' for "
+                             "any part of a name",
+                             i);
+        kept[f->patterns.count++] = pattern;
     }
+    const char *start = s->settings.text.record_start;
+    f->record_start = start && s->format == MOOR_LOG_TEXT ? moor_stamp_find(start) : NULL;
+    if (start && s->format == MOOR_LOG_TEXT && !f->record_start)
+        return moor_fail(err, MOOR_E_BADINPUT,
+                         "settings.text.recordStartTimestampFormat: %s: is unknown", start);
     return MOOR_OK;
 }
 
-static moor_code add_flows(const struct document *d, const struct log_files *s, const char *name,
-                           struct moor_rule *out, struct moor_buf *ignored,
-                           struct moor_arena *arena, struct moor_error *err)
+static moor_code prepare_syslog(const struct source *s, struct moor_flow_spec *f,
+                                struct moor_buf *ignored, struct moor_arena *arena,
+                                struct moor_error *err)
 {
-    struct moor_str_list patterns = { NULL, 0 };
+    (void)ignored;
+    (void)arena;
+    f->patterns = s->patterns;
+    return moor_syslog_filter_make(&s->facilities, &s->levels, &f->filter, err);
+}
+
+static moor_code prepare_counters(const struct source *s, struct moor_flow_spec *f,
+                                  struct moor_buf *ignored, struct moor_arena *arena,
+                                  struct moor_error *err)
+{
+    (void)ignored;
+    (void)arena;
+    (void)err;
+    f->patterns = s->patterns;
+    f->seconds = s->seconds;
+    return MOOR_OK;
+}
+
+static const struct kind {
+    const char *member;
+    size_t list; /* in struct sources */
+    int kind;
+    moor_code (*prepare)(const struct source *s, struct moor_flow_spec *f, struct moor_buf *ignored,
+                         struct moor_arena *arena, struct moor_error *err);
+} kinds[] = {
+    { "logFiles", S(log_files), MOOR_FLOW_FILES, prepare_files },
+    { "syslog", S(syslog), MOOR_FLOW_SYSLOG, prepare_syslog },
+    { "journal", S(journal), MOOR_FLOW_JOURNAL, prepare_syslog },
+    { "performanceCounters", S(counters), MOOR_FLOW_COUNTERS, prepare_counters },
+};
+
+static const struct moor_obj_list *list_of(const struct document *d, const struct kind *k)
+{
+    return (const void *)((const char *)&d->properties.sources + k->list);
+}
+
+/* One flow, of this stream, more. */
+static moor_code add_flow(const struct document *d, const struct moor_flow_spec *like,
+                          const char *stream, const char *source, struct moor_rule *out,
+                          struct moor_arena *arena, struct moor_error *err)
+{
+    moor_code c = check_stream(&d->properties, like->rule, stream, err);
+    if (c != MOOR_OK)
+        return c;
+    struct moor_flow_spec *f = &out->flows[out->flow_count++];
+    *f = *like;
+    f->endpoint = d->endpoint;
+    f->immutable_id = d->immutable_id;
+    f->stream = stream;
+    f->key = moor_arena_fmt(arena, "%s/%s/%s", d->immutable_id, stream, source);
+    return f->key ? MOOR_OK : moor_fail(err, MOOR_E_NOMEM, "%s: out of memory", like->rule);
+}
+
+static moor_code add_source(const struct document *d, const struct kind *k, const struct source *s,
+                            const char *name, struct moor_rule *out, struct moor_buf *ignored,
+                            struct moor_arena *arena, struct moor_error *err)
+{
+    struct moor_flow_spec f = { .rule = name, .kind = k->kind };
     if (!plain_word(s->name))
         return moor_fail(err, MOOR_E_BADINPUT,
-                         "%s: properties.dataSources.logFiles: name: want letters, digits, '.', "
-                         "'_', '-'",
-                         name);
-    moor_code c = take_patterns(s, name, &patterns, ignored, arena, err);
-    for (size_t i = 0; c == MOOR_OK && patterns.count > 0 && i < s->streams.count; i++) {
-        c = check_stream(&d->properties, name, s->streams.items[i], err);
-        if (c != MOOR_OK)
-            break;
-        struct moor_flow_spec *f = &out->flows[out->flow_count++];
-        *f = (struct moor_flow_spec){ .rule = name,
-                                      .endpoint = d->endpoint,
-                                      .immutable_id = d->immutable_id,
-                                      .stream = s->streams.items[i],
-                                      .format = s->format,
-                                      .patterns = patterns };
-        f->key = moor_arena_fmt(arena, "%s/%s/%s", d->immutable_id, f->stream, s->name);
-        if (!f->key)
-            c = moor_fail(err, MOOR_E_NOMEM, "%s: out of memory", name);
-    }
+                         "%s: properties.dataSources.%s: name: want letters, digits, '.', '_', '-'",
+                         name, k->member);
+    if (k->prepare(s, &f, ignored, arena, err) != MOOR_OK)
+        return moor_context(err, "%s: properties.dataSources.%s: %s", name, k->member, s->name);
+    moor_code c = MOOR_OK;
+    bool nothing = k->kind == MOOR_FLOW_FILES && f.patterns.count == 0;
+    for (size_t i = 0; c == MOOR_OK && !nothing && i < s->streams.count; i++)
+        c = add_flow(d, &f, s->streams.items[i], s->name, out, arena, err);
     return c;
+}
+
+/* Whoever sends Heartbeat rows somewhere wants some: no data source is needed for them. */
+static moor_code add_heartbeat(const struct document *d, const char *name, struct moor_rule *out,
+                               struct moor_arena *arena, struct moor_error *err)
+{
+    const struct moor_flow_spec f = { .rule = name,
+                                      .kind = MOOR_FLOW_HEARTBEAT,
+                                      .seconds = HEARTBEAT_SECONDS };
+    const struct data_flow *flows = d->properties.flows.items;
+    for (size_t i = 0; i < d->properties.flows.count; i++)
+        if (list_has(&flows[i].streams, HEARTBEAT_STREAM))
+            return add_flow(d, &f, HEARTBEAT_STREAM, "heartbeat", out, arena, err);
+    return MOOR_OK;
+}
+
+static moor_code add_sources(const struct document *d, const char *name, struct moor_rule *out,
+                             struct moor_buf *ignored, struct moor_arena *arena,
+                             struct moor_error *err)
+{
+    moor_code c = MOOR_OK;
+    out->flows = moor_arena_array(arena, FLOWS_MAX, sizeof(*out->flows));
+    if (!out->flows)
+        return moor_fail(err, MOOR_E_NOMEM, "%s: out of memory", name);
+    for (size_t k = 0; k < MOOR_COUNTOF(kinds); k++) {
+        const struct moor_obj_list *list = list_of(d, &kinds[k]);
+        const struct source *items = list->items;
+        for (size_t i = 0; c == MOOR_OK && i < list->count; i++)
+            c = add_source(d, &kinds[k], &items[i], name, out, ignored, arena, err);
+    }
+    return c == MOOR_OK ? add_heartbeat(d, name, out, arena, err) : c;
 }
 
 static moor_code check_document(struct document *d, const char *name, struct moor_arena *arena,
@@ -255,8 +376,13 @@ static void note_other_sources(const struct moor_json *root, struct moor_buf *ig
     if (moor_json_typeof(sources) != MOOR_JSON_OBJECT)
         return;
     MOOR_JSON_EACH(item, sources)
-    if (!moor_streq(moor_json_name(item), "logFiles") && moor_json_size(item) > 0)
-        note_ignored(ignored, moor_json_name(item));
+    {
+        bool known = false;
+        for (size_t k = 0; k < MOOR_COUNTOF(kinds); k++)
+            known = known || moor_streq(moor_json_name(item), kinds[k].member);
+        if (!known && moor_json_size(item) > 0)
+            note_ignored(ignored, moor_json_name(item));
+    }
 }
 
 moor_code moor_rule_decode(struct moor_span text, const char *name, struct moor_rule *out,
@@ -276,13 +402,7 @@ moor_code moor_rule_decode(struct moor_span text, const char *name, struct moor_
         c = check_document(&d, name, arena, err);
     if (c != MOOR_OK)
         return c;
-    const struct log_files *sources = d.properties.sources.log_files.items;
-    size_t count = d.properties.sources.log_files.count;
-    r.flows = moor_arena_array(arena, count * SOURCES_MAX, sizeof(*r.flows));
-    if (!r.flows)
-        return moor_fail(err, MOOR_E_NOMEM, "%s: out of memory", name);
-    for (size_t i = 0; c == MOOR_OK && i < count; i++)
-        c = add_flows(&d, &sources[i], name, &r, &ignored, arena, err);
+    c = add_sources(&d, name, &r, &ignored, arena, err);
     if (c != MOOR_OK)
         return c;
     note_other_sources(v, &ignored);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * rules.h: data collection rules as this machine sees them: which files go to which stream.
+ * rules.h: data collection rules as this machine sees them: what goes to which stream.
  * Documents and their fields: docs/protocol/rules.md. Pure; any thread.
  */
 #ifndef MOOR_LOGS_RULES_H
@@ -13,10 +13,20 @@
 #include "base/error.h"
 #include "base/jsontab.h"
 #include "base/span.h"
+#include "logs/stamp.h"
+#include "logs/syslog.h"
 
 #define MOOR_RULE_BYTES_MAX ((size_t)512 * 1024)
 
 typedef enum moor_log_format { MOOR_LOG_TEXT, MOOR_LOG_JSON_LINES } moor_log_format;
+
+typedef enum moor_flow_kind {
+    MOOR_FLOW_FILES,
+    MOOR_FLOW_SYSLOG,  /* what comes over the sockets of the setting logs.syslog */
+    MOOR_FLOW_JOURNAL, /* the system's journal */
+    MOOR_FLOW_COUNTERS,
+    MOOR_FLOW_HEARTBEAT
+} moor_flow_kind;
 
 /* One stream of one data source: what is read together and delivered in order. */
 struct moor_flow_spec {
@@ -25,8 +35,12 @@ struct moor_flow_spec {
     const char *endpoint;
     const char *immutable_id;
     const char *stream;
-    int format; /* moor_log_format */
-    struct moor_str_list patterns;
+    int kind;                                     /* moor_flow_kind */
+    int format;                                   /* of files: moor_log_format */
+    const struct moor_stamp_format *record_start; /* of files, NULL = each line is a record */
+    struct moor_str_list patterns; /* of files; units of the journal; counter specifiers */
+    struct moor_syslog_filter filter;
+    uint32_t seconds; /* between two samples */
 };
 
 struct moor_rule {

@@ -50,7 +50,8 @@ static struct moor_dormant *copy_record(const struct moor_flow_record *r,
     d->record.files = (struct moor_obj_list){ NULL, 0 };
     d->record.key = moor_arena_str(&d->arena, moor_span_str(r->key));
     struct moor_position *p = moor_arena_array(&d->arena, count, sizeof(*p));
-    bool ok = d->record.key && p;
+    d->record.cursor = moor_arena_str(&d->arena, moor_span_str(r->cursor));
+    bool ok = d->record.key && d->record.cursor && p;
     d->record.files.items = p;
     for (size_t i = 0; ok && i < count; i++) {
         const struct moor_position *from =

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/span.h"
@@ -236,4 +237,11 @@ bool plat_host_reboot_pending(void)
     char path[4200];
     (void)snprintf(path, sizeof(path), "%s/run/reboot-required", plat_dirs_root());
     return access(path, F_OK) == 0;
+}
+
+int64_t plat_local_offset_ms(int64_t utc_ms)
+{
+    time_t at = (time_t)(utc_ms / 1000);
+    struct tm local;
+    return localtime_r(&at, &local) ? (int64_t)local.tm_gmtoff * 1000 : 0;
 }

@@ -15,6 +15,8 @@
 #include "path.h"
 #include "platform/oserr.h"
 
+#define MESSAGE_BUFFER (8 * 1024 * 1024)
+
 void plat_net_close(int fd)
 {
     if (fd >= 0)
@@ -104,6 +106,13 @@ static bool switch_on(int fd, int level, int option)
     return setsockopt(fd, level, option, &on, sizeof(on)) == 0;
 }
 
+static int give(struct plat_file *s)
+{
+    int fd = s->fd_;
+    s->fd_ = -1;
+    return fd;
+}
+
 moor_code plat_listen_tcp(const char *address, uint16_t port, int backlog, int *fd,
                           uint16_t *bound_port, struct moor_error *err)
 {
@@ -123,8 +132,7 @@ moor_code plat_listen_tcp(const char *address, uint16_t port, int backlog, int *
         return plat_fail(err, errno, "%s port %u", address, port);
     if (bound_port)
         *bound_port = port_of(&a);
-    *fd = s.fd_;
-    s.fd_ = -1;
+    *fd = give(&s);
     return MOOR_OK;
 }
 
@@ -141,13 +149,13 @@ static moor_code unix_address(const char *path, union address *out, struct moor_
 }
 
 /* Whether leaf is a socket nobody listens on any more. */
-static bool is_left_over(int at, const char *leaf, const union address *a)
+static bool is_left_over(int at, const char *leaf, const union address *a, int type)
 {
     struct stat st;
     if (fstatat(at, leaf, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISSOCK(st.st_mode))
         return false;
     MOOR_AUTO(plat_file) probe = PLAT_FILE_INIT;
-    probe.fd_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    probe.fd_ = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     return probe.fd_ >= 0 && connect(probe.fd_, &a->any, sizeof(a->un)) != 0 &&
            errno == ECONNREFUSED;
 }
@@ -166,8 +174,9 @@ static int bind_unix(int s, int at, const char *leaf, const union address *a, mo
     return S_ISSOCK(st.st_mode) ? posix_chmod_fd(node.fd_, mode) : ELOOP;
 }
 
-moor_code plat_listen_unix(const char *path, uint32_t mode, int backlog, int *fd,
-                           struct moor_error *err)
+/* A socket of the type with this name; a left-over one of the name is replaced. */
+static moor_code named_socket(const char *path, uint32_t mode, int type, struct plat_file *out,
+                              struct moor_error *err)
 {
     union address a;
     MOOR_AUTO(plat_file) parent = PLAT_FILE_INIT;
@@ -178,20 +187,69 @@ moor_code plat_listen_unix(const char *path, uint32_t mode, int backlog, int *fd
         c = posix_parent(path, &parent, leaf, err);
     if (c != MOOR_OK)
         return c;
-    s.fd_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    s.fd_ = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (s.fd_ < 0)
         return plat_fail(err, errno, "%s", path);
     int e = bind_unix(s.fd_, parent.fd_, leaf, &a, mode);
-    if (e == EADDRINUSE && is_left_over(parent.fd_, leaf, &a)) {
+    if (e == EADDRINUSE && is_left_over(parent.fd_, leaf, &a, type)) {
         (void)unlinkat(parent.fd_, leaf, 0);
         e = bind_unix(s.fd_, parent.fd_, leaf, &a, mode);
     }
-    if (e == 0 && listen(s.fd_, backlog) != 0)
-        e = errno;
     if (e)
         return plat_fail(err, e, "%s: cannot listen", path);
-    *fd = s.fd_;
-    s.fd_ = -1;
+    plat_file_move(out, &s);
+    return MOOR_OK;
+}
+
+moor_code plat_listen_unix(const char *path, uint32_t mode, int backlog, int *fd,
+                           struct moor_error *err)
+{
+    MOOR_AUTO(plat_file) s = PLAT_FILE_INIT;
+    moor_code c = named_socket(path, mode, SOCK_STREAM, &s, err);
+    if (c != MOOR_OK)
+        return c;
+    if (listen(s.fd_, backlog) != 0)
+        return plat_fail(err, errno, "%s: cannot listen", path);
+    *fd = give(&s);
+    return MOOR_OK;
+}
+
+/* Best effort: the system may give less, and not every socket counts. */
+static void prepare_for_messages(int fd)
+{
+    int bytes = MESSAGE_BUFFER;
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+    (void)switch_on(fd, SOL_SOCKET, SO_RXQ_OVFL);
+}
+
+moor_code plat_bind_unix(const char *path, uint32_t mode, int *fd, struct moor_error *err)
+{
+    MOOR_AUTO(plat_file) s = PLAT_FILE_INIT;
+    moor_code c = named_socket(path, mode, SOCK_DGRAM, &s, err);
+    if (c != MOOR_OK)
+        return c;
+    prepare_for_messages(s.fd_);
+    *fd = give(&s);
+    return MOOR_OK;
+}
+
+moor_code plat_bind_udp(const char *address, uint16_t port, int *fd, uint16_t *bound_port,
+                        struct moor_error *err)
+{
+    union address a;
+    socklen_t n = address_from(address, port, &a);
+    if (n == 0)
+        return moor_fail(err, MOOR_E_BADINPUT, "%s: want a numeric address", address);
+    MOOR_AUTO(plat_file) s = PLAT_FILE_INIT;
+    s.fd_ = socket(a.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    bool ok =
+        s.fd_ >= 0 && (a.any.sa_family != AF_INET6 || switch_on(s.fd_, IPPROTO_IPV6, IPV6_V6ONLY));
+    if (!ok || bind(s.fd_, &a.any, n) != 0 || getsockname(s.fd_, &a.any, &n) != 0)
+        return plat_fail(err, errno, "%s port %u", address, port);
+    prepare_for_messages(s.fd_);
+    if (bound_port)
+        *bound_port = port_of(&a);
+    *fd = give(&s);
     return MOOR_OK;
 }
 
@@ -237,6 +295,59 @@ moor_code plat_socket_address(int fd, struct plat_peer *out, struct moor_error *
     if (a.any.sa_family != AF_UNIX)
         return print_address(&a, out, err);
     *out = (struct plat_peer){ .local = true };
+    return MOOR_OK;
+}
+
+moor_code plat_accept(int fd, int *out, struct plat_peer *peer, struct moor_error *err)
+{
+    MOOR_AUTO(plat_file) s = PLAT_FILE_INIT;
+    s.fd_ = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    /* Who gave up while waiting is as if he had not come. */
+    if (s.fd_ < 0)
+        return plat_fail(err, errno == ECONNABORTED || errno == EINTR ? EAGAIN : errno,
+                         "connection");
+    moor_code c = plat_peer_of(s.fd_, peer, err);
+    if (c == MOOR_OK)
+        *out = give(&s);
+    return c;
+}
+
+/* What came with the message: how many were lost before it. */
+static void take_lost(struct msghdr *m, uint32_t *lost)
+{
+    for (struct cmsghdr *h = CMSG_FIRSTHDR(m); h; h = CMSG_NXTHDR(m, h))
+        if (h->cmsg_level == SOL_SOCKET && h->cmsg_type == SO_RXQ_OVFL)
+            memcpy(lost, CMSG_DATA(h), sizeof(*lost));
+}
+
+moor_code plat_receive(int fd, void *p, size_t n, size_t *got, struct plat_peer *from,
+                       uint32_t *lost, struct moor_error *err)
+{
+    union {
+        char room[CMSG_SPACE(sizeof(uint32_t))];
+        struct cmsghdr align;
+    } control;
+    union address a;
+    memset(&a, 0, sizeof(a));
+    struct iovec part = { p, n };
+    struct msghdr m = { .msg_name = &a,
+                        .msg_namelen = sizeof(a),
+                        .msg_iov = &part,
+                        .msg_iovlen = 1,
+                        .msg_control = control.room,
+                        .msg_controllen = sizeof(control.room) };
+    ssize_t r;
+    do {
+        r = recvmsg(fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    } while (r < 0 && errno == EINTR);
+    if (r < 0)
+        return plat_fail(err, errno, "socket: cannot receive");
+    if (lost)
+        take_lost(&m, lost);
+    if (from && (m.msg_namelen == 0 || a.any.sa_family == AF_UNIX ||
+                 print_address(&a, from, NULL) != MOOR_OK))
+        *from = (struct plat_peer){ .local = true };
+    *got = (size_t)r;
     return MOOR_OK;
 }
 

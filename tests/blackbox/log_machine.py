@@ -78,6 +78,10 @@ class Endpoint:
     def lines(self, stream=None):
         return [r["RawData"] for r in self.rows(stream)]
 
+    def wait_rows(self, count, timeout=30, stream=None):
+        wait_for(lambda: len(self.rows(stream)) >= count, timeout, f"{count} rows")
+        return self.rows(stream)
+
     def wait_lines(self, count, timeout=30, stream=None):
         wait_for(lambda: len(self.lines(stream)) >= count, timeout, f"{count} lines")
         return self.lines(stream)
@@ -152,7 +156,7 @@ class LogMachine:
 
     def settings(self, **values):
         names = {"allow": "logs.allowPaths", "deny": "logs.denyPaths",
-                 "compression": "logs.compression"}
+                 "compression": "logs.compression", "syslog": "logs.syslog"}
         text = json.dumps({"schema": 1, **{names[k]: v for k, v in values.items()}})
         (self.root / "var/opt/azcmagent/localconfig.json").write_text(text)
 
@@ -168,11 +172,22 @@ class LogMachine:
                     "destinations": {"logAnalytics": [{"name": "ws"}]},
                     "dataFlows": [{"streams": [stream], "destinations": ["ws"]}]}}
 
-    def rule(self, *patterns, name="a.json", folder="var/lib/mooring/rules.d", **more):
+    def write_rule(self, body, name="a.json", folder="var/lib/mooring/rules.d"):
         path = self.root / folder / name
-        path.with_suffix(".tmp").write_text(json.dumps(self.rule_body(patterns, **more)))
+        path.with_suffix(".tmp").write_text(json.dumps(body))
         path.with_suffix(".tmp").rename(path)
         return path
+
+    def rule(self, *patterns, name="a.json", folder="var/lib/mooring/rules.d", **more):
+        return self.write_rule(self.rule_body(patterns, **more), name, folder)
+
+    def rule_of(self, kind, source, name="s.json"):
+        """A rule with one data source of another kind."""
+        body = self.rule_body([])
+        source = {"name": "src", "streams": ["Microsoft-Syslog"], **source}
+        body["properties"]["dataSources"] = {kind: [source]}
+        body["properties"]["dataFlows"] = [{"streams": source["streams"], "destinations": ["ws"]}]
+        return self.write_rule(body, name)
 
     def log(self, name="app.log"):
         return self.logs / name
@@ -207,6 +222,14 @@ class LogMachine:
         for flow in self.positions()["flows"]:
             total.update(flow["counts"])
         return total
+
+    def balanced(self):
+        """Every record is accounted for, in each flow."""
+        for flow in self.positions()["flows"]:
+            c = flow["counts"]
+            dropped = sum(n for name, n in c.items() if name.startswith("dropped"))
+            assert c["received"] == c["acknowledged"] + c["queued"] + dropped, flow
+        return self.counts()
 
     def queue(self):
         return sorted((self.root / "var/lib/mooring/logs/queue").glob("*"))

@@ -75,7 +75,7 @@ BANNED = [
     ("strdup strndup", ["platform/base/"], "base/text.h"),
     ("strtok strtok_r strerror", ["platform/posix/"], "base/span.h, platform/oserr.h"),
     ("localtime gmtime ctime asctime mktime strftime localtime_r gmtime_r timegm",
-     ["platform/base/timefmt"], "base/timefmt.h"),
+     ["platform/base/timefmt", "platform/posix/host"], "base/timefmt.h"),
     ("time clock_gettime gettimeofday", ["platform/posix/"], "platform/clock.h"),
     ("rand srand random drand48", [], "platform/random.h"),
     ("sleep usleep nanosleep", ["platform/posix/"], "run/loop.h"),

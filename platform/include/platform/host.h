@@ -53,4 +53,7 @@ void plat_host_boot_id(char out[40]);
 /* The system's packages have asked for a restart that has not come yet. */
 bool plat_host_reboot_pending(void);
 
+/* Local time less UTC at that moment, in milliseconds. */
+int64_t plat_local_offset_ms(int64_t utc_ms);
+
 #endif

@@ -24,6 +24,12 @@ MOOR_NODISCARD moor_code plat_listen_tcp(const char *address, uint16_t port, int
  * a live one is EXISTS. mode is set before anybody can connect. */
 MOOR_NODISCARD moor_code plat_listen_unix(const char *path, uint32_t mode, int backlog, int *fd,
                                           struct moor_error *err);
+/* Sockets for messages without connection: UDP as plat_listen_tcp(), Unix as plat_listen_unix().
+ * The system is asked for a large buffer, and to count what it throws away. */
+MOOR_NODISCARD moor_code plat_bind_udp(const char *address, uint16_t port, int *fd,
+                                       uint16_t *bound_port, struct moor_error *err);
+MOOR_NODISCARD moor_code plat_bind_unix(const char *path, uint32_t mode, int *fd,
+                                        struct moor_error *err);
 void plat_net_close(int fd); /* -1 is fine */
 /* Sends nothing more: the other side reads what is on its way, then the end. */
 void plat_net_finish(int fd);
@@ -45,6 +51,16 @@ struct plat_peer {
 MOOR_NODISCARD moor_code plat_peer_of(int fd, struct plat_peer *out, struct moor_error *err);
 /* The same for our own end: address and port; nothing more for a Unix socket. */
 MOOR_NODISCARD moor_code plat_socket_address(int fd, struct plat_peer *out, struct moor_error *err);
+
+/* The next connection of a listener, non-blocking. TRANSIENT: there is none. */
+MOOR_NODISCARD moor_code plat_accept(int fd, int *out, struct plat_peer *peer,
+                                     struct moor_error *err);
+/* What is there, without waiting. Of a connection *got = 0 means that the other side is gone. from
+ * may be NULL; *lost grows to how many messages this socket's buffer had no room for, ever.
+ * TRANSIENT: there is nothing. */
+MOOR_NODISCARD moor_code plat_receive(int fd, void *p, size_t n, size_t *got,
+                                      struct plat_peer *from, uint32_t *lost,
+                                      struct moor_error *err);
 
 /* The pair that joins a parent and its helper: messages keep their borders. */
 MOOR_NODISCARD moor_code plat_socket_pair(struct plat_file *a, struct plat_file *b,

@@ -30,7 +30,7 @@ static void a_rule_becomes_one_flow_a_stream(void)
     struct moor_rule r;
     CHECK_INT(decode("{\"logFiles\":[{\"name\":\"app\",\"streams\":[\"Custom-A\",\"Custom-B\"],"
                      "\"filePatterns\":[\"/var/log/a/*.log\",\"C:\\\\x\\\\*.log\"],"
-                     "\"format\":\"json\",\"other\":1}],\"syslog\":[{}]}",
+                     "\"format\":\"json\",\"other\":1}],\"iisLogs\":[{}]}",
                      PARTS, &r, &arena, &err),
               MOOR_OK);
     CHECK_INT(r.flow_count, 2);
@@ -40,7 +40,41 @@ static void a_rule_becomes_one_flow_a_stream(void)
     CHECK_INT(r.flows[0].format, MOOR_LOG_JSON_LINES);
     CHECK_INT(r.flows[0].patterns.count, 1);
     CHECK_STR(r.flows[0].patterns.items[0], "/var/log/a/*.log");
-    CHECK_STR(r.ignored, "C:\\x\\*.log, syslog");
+    CHECK_STR(r.ignored, "C:\\x\\*.log, iisLogs");
+}
+
+static void every_kind_of_source_becomes_flows(void)
+{
+    MOOR_AUTO(moor_arena) arena = MOOR_ARENA(1 << 20);
+    struct moor_error err = MOOR_ERROR_INIT;
+    struct moor_rule r;
+    CHECK_INT(
+        decode(
+            "{\"syslog\":[{\"name\":\"s\",\"streams\":[\"Custom-A\"],"
+            "\"facilityNames\":[\"auth\",\"kern\"],\"logLevels\":[\"Error\"]}],"
+            "\"journal\":[{\"name\":\"j\",\"streams\":[\"Custom-A\"],\"units\":[\"a.service\"]}],"
+            "\"performanceCounters\":[{\"name\":\"p\",\"streams\":[\"Custom-B\"],"
+            "\"samplingFrequencyInSeconds\":10,\"counterSpecifiers\":[\"Memory(*)\\\\x\"]}],"
+            "\"logFiles\":[{\"name\":\"f\",\"streams\":[\"Custom-A\"],\"filePatterns\":[\"/a\"],"
+            "\"format\":\"text\",\"settings\":{\"text\":{\"recordStartTimestampFormat\":"
+            "\"ISO 8601\"}}}]}",
+            "\"destinations\":{\"logAnalytics\":[{\"name\":\"ws\"}]},\"dataFlows\":[{\"streams\":"
+            "[\"Custom-A\",\"Custom-B\",\"Microsoft-Heartbeat\"],\"destinations\":[\"ws\"]}]",
+            &r, &arena, &err),
+        MOOR_OK);
+    static const int kinds[] = { MOOR_FLOW_FILES, MOOR_FLOW_SYSLOG, MOOR_FLOW_JOURNAL,
+                                 MOOR_FLOW_COUNTERS, MOOR_FLOW_HEARTBEAT };
+    CHECK_INT(r.flow_count, MOOR_COUNTOF(kinds));
+    for (size_t i = 0; i < r.flow_count; i++)
+        CHECK_INT(r.flows[i].kind, kinds[i]);
+    CHECK(r.flows[0].record_start);
+    CHECK_INT(r.flows[1].filter.facilities, 0x11);
+    CHECK_INT(r.flows[1].filter.severities, 1 << 3);
+    CHECK_STR(r.flows[2].patterns.items[0], "a.service");
+    CHECK(r.flows[2].filter.facilities == UINT32_MAX);
+    CHECK_INT(r.flows[3].seconds, 10);
+    CHECK_STR(r.flows[4].key, "dcr-01/Microsoft-Heartbeat/heartbeat");
+    CHECK_STR(r.ignored, "");
 }
 
 static void a_bad_rule_says_what_is_wrong(void)
@@ -54,6 +88,11 @@ static void a_bad_rule_says_what_is_wrong(void)
         { "{\"logFiles\":[{\"name\":\"a\",\"streams\":[\"Custom-A\"],\"filePatterns\":[\"a/b\"],"
           "\"format\":\"text\"}]}",
           PARTS, "filePatterns[0]" },
+        { "{\"logFiles\":[{\"name\":\"a\",\"streams\":[\"Custom-A\"],\"filePatterns\":[\"/a\"],"
+          "\"format\":\"text\",\"settings\":{\"text\":{\"recordStartTimestampFormat\":\"?\"}}}]}",
+          PARTS, "recordStartTimestampFormat: ?" },
+        { "{\"syslog\":[{\"name\":\"a\",\"streams\":[\"Custom-A\"],\"facilityNames\":[\"x\"]}]}",
+          PARTS, "dataSources.syslog: a: facilityNames: x" },
         { "{\"logFiles\":[{\"name\":\"a\",\"streams\":[\"Custom-A\"],\"filePatterns\":[\"/a\"],"
           "\"format\":\"xml\"}]}",
           PARTS, "format" },
@@ -134,7 +173,9 @@ static void a_folder_holds_itself_and_what_is_below(void)
     CHECK(!moor_path_within("/srvx", &folders));
 }
 
-CHECK_MAIN(CHECK_TEST(a_rule_becomes_one_flow_a_stream), CHECK_TEST(a_bad_rule_says_what_is_wrong),
-           CHECK_TEST(tokens_go_to_https_only), CHECK_TEST(a_star_stays_within_its_component),
+CHECK_MAIN(CHECK_TEST(a_rule_becomes_one_flow_a_stream),
+           CHECK_TEST(every_kind_of_source_becomes_flows),
+           CHECK_TEST(a_bad_rule_says_what_is_wrong), CHECK_TEST(tokens_go_to_https_only),
+           CHECK_TEST(a_star_stays_within_its_component),
            CHECK_TEST(only_plain_absolute_patterns_are_valid),
            CHECK_TEST(a_folder_holds_itself_and_what_is_below))
