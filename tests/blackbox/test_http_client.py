@@ -308,6 +308,13 @@ def test_redirects_end(workspace, authority, good):
     assert "redirected too often" in answer["message"]
 
 
+def test_redirects_end_after_three_whatever_was_asked(workspace, authority, good):
+    with ScriptServer({"/a": redirect("/a")}, tls=good) as server:
+        answer, = ask(workspace, "--ca", authority.file, "--redirects", 9, f"{server.url}/a")
+        assert len(server.asked) == 4
+    assert "redirected too often" in answer["message"]
+
+
 def test_redirects_of_what_changes_things_are_answers(workspace, authority, good):
     with ScriptServer({"/a": redirect("/b", 307)}, tls=good) as server:
         answer, = ask(workspace, "--ca", authority.file, "--redirects", 2, "--method", "POST",
@@ -384,6 +391,17 @@ def test_proxy_is_used_but_for_its_exceptions(workspace):
         by, = ask(workspace, "--proxy", address, f"{server.url}/a")
         around, = ask(workspace, "--proxy", address, "--no-proxy", "localhost", f"{server.url}/a")
     assert (by["body"], around["body"]) == ("by proxy", "fine")
+
+
+def test_a_proxy_s_ca_counts_for_nobody_who_is_reached_directly(workspace, authority, good, tmp_path):
+    ours, theirs = authority, Authority(tmp_path, "Proxy CA")
+    with ScriptServer({"/a": OK}, tls=good) as server, \
+            ScriptServer({"/a": OK}, tls=theirs.issue("made-up")) as other:
+        direct, foreign = ask(workspace, "--ca", ours.file, "--proxy", "http://127.0.0.1:1", "--proxy-ca",
+                              theirs.file, "--no-proxy", "localhost", f"{server.url}/a", f"{other.url}/a")
+        assert not other.asked
+    assert direct["body"] == "fine"
+    assert foreign["code"] == "transient" and "certificate" in foreign["message"]
 
 
 def test_proxy_of_the_environment_is_not_used(workspace, monkeypatch):

@@ -361,6 +361,17 @@ def test_check_names_what_the_proxy_does_not_do(box, far, squid, what):
         assert not endpoint["reachable"] and endpoint["reached"] == "none"
 
 
+def test_check_sends_no_password_to_a_proxy_it_cannot_verify(box, far, squid, authority):
+    plain = squid()
+    proxy = squid(users={USER: PASSWORD}, tls=authority.issue("elsewhere", dns=["other.test"], ips=[]))
+    box.use(plain)
+    box.register(far)
+    box.use(proxy, authority, PASSWORD)
+    status, found, _ = checked(box)
+    assert status == NETWORK and not proxy.entries()
+    assert all("hostname mismatch" in e["error"] for e in found.values())
+
+
 def test_check_tells_an_interceptor(box, far, squid, authority):
     plain, proxy = squid(), squid(**intercepting(authority, far))
     box.use(plain)
