@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "cli/extension.h"
 #include "cli/show.h"
 #include "connect/himds.h"
 #include "connect/session.h"
@@ -10,8 +11,6 @@
 #include "core/cloud.h"
 #include "core/settings.h"
 #include "core/version.h"
-#include "manager/item.h"
-#include "manager/report.h"
 #include "platform/dirs.h"
 #include "platform/host.h"
 #include "platform/inventory.h"
@@ -144,27 +143,14 @@ static void add_portal(struct moor_json *v, const struct moor_agentconfig *a,
     set(v, "portalPage", moor_buf_cstr(&page));
 }
 
-/* What the extensions role keeps; root's to read, since messages quote handlers' output. */
+/* Root's to read, since messages quote handlers' output. */
 static void add_extensions(struct moor_json *v)
 {
-    MOOR_AUTO(moor_items) items = { .count = 0 };
-    MOOR_AUTOSTR path = NULL;
-    if (plat_path(PLAT_DIR_GUESTCONFIG, &path, NULL, MOOR_ITEMS_FILE) != MOOR_OK ||
-        moor_items_load(path, &items, NULL) != MOOR_OK || items.count == 0)
-        return;
-    struct moor_json *list = moor_json_set(v, "extensions", moor_json_new_array());
-    for (size_t n = 0; n < items.count; n++) {
-        const struct moor_item *i = items.list[n];
-        struct moor_json *e = moor_json_push(list, moor_json_new_object());
-        set(e, "name", i->name);
-        set(e, "publisher", i->publisher);
-        set(e, "type", i->type);
-        set(e, "version", i->version);
-        set(e, "state", moor_report_state(i));
-        set(e, "provisioningState", moor_report_provisioning(i));
-        set(e, "errorCode", i->error_code);
-        set(e, "message", i->message);
-    }
+    struct moor_json *list = NULL;
+    if (moor_cli_extensions(&list, NULL) == MOOR_OK && moor_json_size(list) > 0)
+        moor_json_set(v, "extensions", list);
+    else
+        moor_json_free(list);
 }
 
 moor_code moor_show_collect(struct moor_cli *cli, struct moor_json *v, struct moor_error *err)

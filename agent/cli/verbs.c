@@ -20,8 +20,9 @@ static const struct moor_verb *const verbs[] = {
     &moor_verb_cloud_register, &moor_verb_cloud_remove,   &moor_verb_cloud_show,
     &moor_verb_config_clear,   &moor_verb_config_get,     &moor_verb_config_info,
     &moor_verb_config_list,    &moor_verb_config_set,     &moor_verb_connect,
-    &moor_verb_disconnect,     &moor_verb_help,           &moor_verb_logs,
-    &moor_verb_show,           &moor_verb_version,
+    &moor_verb_disconnect,     &moor_verb_extension_list, &moor_verb_genkey,
+    &moor_verb_help,           &moor_verb_logs,           &moor_verb_show,
+    &moor_verb_version,
 };
 
 const struct moor_option moor_common_options[] = {

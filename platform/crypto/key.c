@@ -149,6 +149,21 @@ moor_code moor_key_public_pkcs1(const struct moor_key *k, struct moor_buf *base6
     return moor_buf_ok(base64, "public key", err);
 }
 
+moor_code moor_key_private_pkcs1(const struct moor_key *k, struct moor_secret *base64,
+                                 struct moor_error *err)
+{
+    MOOR_AUTO(moor_buf) text = MOOR_BUF_SECRET(16384);
+    unsigned char *der = NULL;
+    if (k->tpm || !EVP_PKEY_is_a(k->pkey, "RSA"))
+        return moor_fail(err, MOOR_E_BADINPUT, "private key: want RSA outside a TPM");
+    int n = i2d_PrivateKey(k->pkey, &der);
+    if (n <= 0)
+        return moor_ssl_fail(err, MOOR_E_IO, "private key: encoding");
+    moor_buf_base64(&text, moor_span(der, (size_t)n));
+    OPENSSL_clear_free(der, (size_t)n);
+    return moor_secret_take(base64, &text, err);
+}
+
 moor_code moor_key_from_public_pkcs1(struct moor_span base64, struct moor_key **out,
                                      struct moor_error *err)
 {

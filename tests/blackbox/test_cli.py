@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """`mooring`: verbs, options, exit statuses, and what goes to which stream."""
+import base64
 import json
 import re
 import shutil
 import subprocess
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 from harness.cli import fails
 from harness.machine import Machine
 from harness.process import program, run
@@ -96,6 +98,27 @@ def test_without_a_verb_the_overview_is_shown_and_the_status_says_so(box):
     done = box.mooring(check=False)
     assert done.returncode == 101
     assert "usage: mooring VERB" in done.stdout
+
+
+def test_a_key_pair_is_made_and_its_private_half_kept_from_the_screen(box, workspace):
+    def public_of(private):
+        der = base64.b64decode(private)
+        key = serialization.load_der_private_key(der, None)
+        return base64.b64encode(key.public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.PKCS1)).decode()
+
+    pair = json.loads(box.mooring("genkey", "-j").stdout)
+    assert public_of(pair["privateKey"]) == pair["publicKey"]
+    file = workspace.path / "key"
+    pair = json.loads(box.mooring("genkey", "--private-key-file", file, "-j").stdout)
+    assert public_of(file.read_text()) == pair["publicKey"] and list(pair) == ["publicKey"]
+    assert file.stat().st_mode & 0o777 == 0o600
+    fails(box.mooring("genkey", "--private-key-file", file, check=False), 103)
+
+
+def test_extensions_are_listed_connected_or_not(box):
+    assert json.loads(box.mooring("extension", "list", "-j").stdout) == []
+    assert box.mooring("extension", "list").stdout.startswith("NAME ")
 
 
 def test_show_of_a_machine_that_is_not_connected(box):
