@@ -441,6 +441,7 @@ static moor_code delete_rows(struct moor_call *c, struct target *t, char operati
         code = moor_operation_start(s, MOOR_OP_DELETE, t->id.id, c->caller.object_id, c->now_ms,
                                     operation, err);
     e.uninstall = true;
+    e.settings_seq++; /* a removal that failed is tried again when it is asked for again */
     e.updated_ms = c->now_ms;
     r.properties = properties_with_state(c, "Deleting");
     if (!code)

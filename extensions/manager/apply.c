@@ -392,8 +392,6 @@ static bool without_folder(struct moor_manager *m, struct moor_item *i,
     moor_log(MOOR_LOG_WARNING, "handler.vanished", "name", i->name, "version",
              step->old ? i->old_version : i->version, NULL);
     if (leaving) {
-        if (step->old && step->verb == MOOR_VERB_UNINSTALL)
-            i->old_version[0] = 0;
         advance(m, i, step);
         return true;
     }
@@ -403,6 +401,7 @@ static bool without_folder(struct moor_manager *m, struct moor_item *i,
     return true;
 }
 
+/* The command cannot be given; true when there may be more to do at once. */
 static bool failed_to_start(struct moor_manager *m, struct moor_item *i,
                             const struct moor_step *step, const struct moor_error *err)
 {
@@ -418,26 +417,40 @@ static bool failed_to_start(struct moor_manager *m, struct moor_item *i,
     return false;
 }
 
+static moor_code try_step(struct moor_manager *m, struct moor_item *i,
+                          const struct moor_desired_extension *goal, const struct moor_step *step,
+                          struct moor_error *err)
+{
+    moor_code c;
+    if (!takes_time(step->action)) {
+        c = carry_out(i, goal, step, err);
+        if (c == MOOR_OK && i->outcome != MOOR_OUTCOME_FAILED)
+            advance(m, i, step);
+        return c;
+    }
+    struct moor_work *w = begin(m, i, step);
+    if (!w)
+        return moor_fail(err, MOOR_E_NOMEM, "extension %s: out of memory", i->name);
+    c = start(w, goal, err);
+    if (c != MOOR_OK)
+        moor_work_stop(w);
+    return c;
+}
+
 bool moor_apply(struct moor_manager *m, struct moor_item *i,
                 const struct moor_desired_extension *goal, const struct moor_step *step)
 {
     struct moor_error err = MOOR_ERROR_INIT;
-    moor_code c;
-    if (takes_time(step->action)) {
-        struct moor_work *w = begin(m, i, step);
-        c = w ? start(w, goal, &err) : moor_fail(&err, MOOR_E_NOMEM, "%s: out of memory", i->name);
-        if (c == MOOR_OK)
-            return false;
-        if (w)
-            moor_work_stop(w);
-    } else {
-        c = carry_out(i, goal, step, &err);
-        if (c == MOOR_OK && i->outcome != MOOR_OUTCOME_FAILED)
-            advance(m, i, step);
-        if (c == MOOR_OK)
-            return true;
+    struct moor_step now = *step;
+    moor_code c = try_step(m, i, goal, &now, &err);
+    if (c == MOOR_E_NOTFOUND && now.old && now.verb == MOOR_VERB_UNINSTALL) {
+        /* Nothing is left that could uninstall: the rest of its folder goes. */
+        now.action = MOOR_ACT_REMOVE;
+        c = try_step(m, i, goal, &now, &err);
     }
-    return failed_to_start(m, i, step, &err);
+    if (c == MOOR_OK)
+        return !takes_time(now.action);
+    return failed_to_start(m, i, &now, &err);
 }
 
 /* How a command ended that an earlier manager started cannot be known: once it is gone the plan

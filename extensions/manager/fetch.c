@@ -185,6 +185,8 @@ static void verify_and_unpack(void *ctx)
         c = moor_package_unpack(&op->file, op->target, &claim, &op->err);
     }
     plat_file_drop(&op->file);
+    if (c == MOOR_OK) /* what was looked for and need not be there has left its error */
+        memset(&op->err, 0, sizeof(op->err));
     op->refused = c != MOOR_OK && *op->err.service_code;
     bool keep = c != MOOR_OK && !op->refused && moor_error_retry(&op->err) != MOOR_RETRY_NEVER;
     if (!keep) {

@@ -298,3 +298,25 @@ moor_code moor_folder_heartbeat(const struct moor_item *i, struct moor_handler_h
         *age_ms = plat_utc_ms() - st.mtime_ms;
     return c;
 }
+
+static bool drop_event(void *ctx, const char *name, const struct plat_stat *st)
+{
+    const char *folder = ctx;
+    size_t digits = strspn(name, "0123456789");
+    MOOR_AUTO(moor_buf) path = MOOR_BUF(PATH_LIMIT);
+    if (!st->is_file || digits == 0 || strcmp(name + digits, ".json") != 0)
+        return true;
+    moor_buf_fmt(&path, "%s/%s", folder, name);
+    moor_code c = plat_remove(moor_buf_cstr(&path), NULL);
+    (void)c; /* the next look tries again */
+    return true;
+}
+
+void moor_folder_drop_events(const struct moor_item *i)
+{
+    MOOR_AUTO(moor_buf) folder = MOOR_BUF(PATH_LIMIT);
+    moor_buf_fmt(&folder, "%s/%s.%s/events", plat_dir_path(PLAT_DIR_HANDLER_LOGS), i->publisher,
+                 i->type);
+    moor_code c = plat_list_dir(moor_buf_cstr(&folder), drop_event, folder.data, NULL);
+    (void)c; /* not there: none were written */
+}

@@ -50,6 +50,9 @@ MOOR_NODISCARD moor_code moor_folder_status(const struct moor_item *i,
 MOOR_NODISCARD moor_code moor_folder_heartbeat(const struct moor_item *i,
                                                struct moor_handler_heartbeat *out, int64_t *age_ms,
                                                struct moor_arena *arena, struct moor_error *err);
+/* Removes telemetry events (<number>.json): they are sent nowhere, and handlers write on. */
+void moor_folder_drop_events(const struct moor_item *i);
+
 /* When the status was last written; 0 when there is none. */
 int64_t moor_folder_status_time_ms(const struct moor_item *i);
 

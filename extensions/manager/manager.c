@@ -298,6 +298,8 @@ static void on_tick(void *ctx)
 {
     struct moor_manager *m = ctx;
     moor_timer_arm(m->tick, TICK_MS);
+    for (size_t n = 0; n < m->items.count; n++)
+        moor_folder_drop_events(m->items.list[n]);
     moor_manager_kick(m);
 }
 

@@ -218,6 +218,30 @@ static moor_code write_all(struct moor_zip *zip, const char *folder, struct moor
     return MOOR_OK;
 }
 
+/* Names in folders below the first are not durable by the sync of the first. */
+static moor_code sync_folders(struct moor_zip *zip, const char *folder, struct moor_error *err)
+{
+    MOOR_AUTO(moor_buf) last = MOOR_BUF(8192);
+    for (size_t i = 0; i < moor_zip_count(zip); i++) {
+        struct moor_zip_entry e;
+        moor_code c = moor_zip_entry(zip, i, &e, err);
+        if (c != MOOR_OK)
+            return c;
+        for (const char *slash = strchr(e.name, '/'); slash; slash = strchr(slash + 1, '/')) {
+            MOOR_AUTO(moor_buf) path = MOOR_BUF(8192);
+            moor_buf_fmt(&path, "%s/%.*s", folder, (int)(slash - e.name), e.name);
+            if (moor_span_starts(moor_buf_view(&last), moor_buf_cstr(&path)))
+                continue; /* entries of one folder mostly stand together */
+            c = plat_sync_dir(moor_buf_cstr(&path), err);
+            if (c != MOOR_OK)
+                return c;
+            moor_buf_reset(&last);
+            moor_buf_span(&last, moor_buf_view(&path));
+        }
+    }
+    return MOOR_OK;
+}
+
 static moor_code check_claim(const struct moor_manifest *m, const struct moor_package_claim *claim,
                              struct moor_error *err)
 {
@@ -296,6 +320,8 @@ static moor_code unpack_to(const struct plat_file *file, const char *folder,
         c = plat_make_dirs(folder, PLAT_OWNER_ONLY, err);
     if (c == MOOR_OK)
         c = write_all(zip, folder, err);
+    if (c == MOOR_OK)
+        c = sync_folders(zip, folder, err);
     if (c == MOOR_OK)
         c = raise_manifest(zip, folder, err);
     return c == MOOR_OK ? check_manifest(folder, claim, err) : c;

@@ -67,6 +67,7 @@ def test_deleting_disables_uninstalls_and_leaves_nothing(lab):
     lab.delete()
     assert lab.trace() == [f"{v} 1.0.0 0" for v in ("install", "enable", "disable", "uninstall")]
     assert not folder.exists()
+    assert lab.machine.path(f"/var/log/azure/{PUBLISHER}.{lab.type}/events").is_dir()
     wait_for(lambda: lab.shown() is None, 10, "show to forget it")
 
 

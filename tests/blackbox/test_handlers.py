@@ -2,15 +2,12 @@
 """The handler contract as handlers see it: environment, several instances, updates and failures."""
 import json
 import os
+import shutil
 import time
 
 import pytest
 from harness.extensions import ENABLED, PUBLISHER
 from harness.process import wait_for
-
-# Writes what a command was told into a file of its own.
-TOLD = 'env > {0}/$verb.$version.$seq.env\n'
-UPDATABLE = ENABLED
 
 
 def told(lab, verb, version="1.0.0", seq=0):
@@ -176,6 +173,57 @@ def test_a_handler_of_one_extension_takes_no_second(lab):
     assert answer.status == 409, answer
 
 
+# Failures
+
+@pytest.mark.parametrize("verb, code", [("install", 1007), ("enable", 1009)])
+def test_failures_carry_the_codes_of_the_contract(lab, verb, code):
+    lab.publish(lab.package(rf"{verb}) printf 'a\377b'; (sleep 20 &); exit 3 ;;"))
+    state, message = lab.put_and_settle(settings={"a": 1})
+    assert state == "Failed" and f"{verb} ended with exit code 3" in message
+    assert "[stdout]\na\ufffdb" in message, "output that is no text, before a child holds the pipe"
+    state = json.loads(lab.machine.path("/var/lib/GuestConfig/manager/state.json").read_text())
+    assert [i["code"] for i in state["items"] if i["name"] == "ext"] == [code]
+
+
+def test_a_disable_that_fails_stops_the_removal_until_it_is_asked_for_again(lab):
+    gate = lab.folder / "gate"
+    lab.publish(lab.package(f"disable) [ -e {gate} ] || exit 5 ;;\n" + ENABLED))
+    lab.put_and_settle()
+    assert lab.controlplane.arm("DELETE", lab.path("ext")).status == 202
+    wait_for(lambda: lab.get().json["properties"]["provisioningState"] == "Failed", 60)
+    assert "uninstall 1.0.0 0" not in lab.trace() and lab.handler_folder().is_dir()
+    gate.touch()
+    lab.delete()
+    assert lab.trace()[-1] == "uninstall 1.0.0 0"
+
+
+def test_an_uninstall_that_fails_stops_nothing(lab):
+    lab.publish(lab.package("uninstall) exit 5 ;;\n" + ENABLED))
+    lab.put_and_settle()
+    lab.delete()
+    assert not lab.handler_folder().exists()
+
+
+def test_continuing_after_failures_does_not_cover_the_new_versions(lab):
+    lab.publish()
+    lab.put_and_settle(settings={"a": 1})
+    lab.publish(lab.package("enable) exit 8 ;;", version="1.1.0", continueOnUpdateFailure=True),
+                version="1.1.0")
+    state, message = lab.put_and_settle(settings={"a": 1}, version="1.1")
+    assert state == "Failed" and "enable ended with exit code 8" in message
+
+
+def test_a_failure_says_that_the_machine_waits_for_a_restart(lab):
+    mark = lab.machine.path("/run/reboot-required")
+    mark.parent.mkdir(exist_ok=True)
+    mark.touch()
+    try:
+        lab.publish(lab.package("install) exit 3 ;;"))
+        assert "this machine waits for a restart" in lab.put_and_settle()[1]
+    finally:
+        mark.unlink()
+
+
 # Side by side and one after another
 
 def test_handlers_do_not_wait_for_one_another(lab):
@@ -251,6 +299,20 @@ def test_no_settings_are_an_empty_file(lab):
     assert (lab.handler_folder() / "config/0.settings").read_bytes() == b""
 
 
+def test_folders_a_handler_lost_or_changed_are_taken_as_they_are(lab):
+    lab.publish()
+    lab.put_and_settle(settings={"a": 1})
+    logs = lab.machine.path(f"/var/log/azure/{PUBLISHER}.{lab.type}")
+    logs.chmod(0o700)
+    (logs / "events/1.json").write_text("[]")
+    (logs / "events/kept.txt").write_text("")
+    shutil.rmtree(lab.handler_folder() / "config")
+    assert lab.put_and_settle(settings={"a": 2})[0] == "Succeeded"
+    assert logs.stat().st_mode & 0o777 == 0o700
+    lab.machine.restart_role("extensions")
+    wait_for(lambda: [p.name for p in (logs / "events").iterdir()] == ["kept.txt"], 20)
+
+
 def test_a_folder_that_vanished_is_fetched_again_or_forgotten(lab):
     lab.publish()
     lab.put_and_settle(settings={"a": 1})
@@ -258,7 +320,7 @@ def test_a_folder_that_vanished_is_fetched_again_or_forgotten(lab):
     assert lab.put_and_settle(settings={"a": 2})[0] == "Succeeded"
     assert lab.trace()[-2:] == ["install 1.0.0 1", "enable 1.0.0 1"]
     lab.machine.kill_role("extensions")
-    os.system(f"rm -r '{lab.handler_folder()}'")
+    shutil.rmtree(lab.handler_folder())
     lab.machine.start_role("extensions")
     lab.delete()
 
@@ -272,12 +334,14 @@ def test_a_damaged_memory_is_rebuilt_from_the_disk(lab):
     state.write_bytes(state.read_bytes()[:100])
     orphan = lab.handler_folder("0.9.0")
     orphan.mkdir()
+    half = lab.machine.path("/var/lib/GuestConfig/downloads/0123.zip")
+    half.write_bytes(b"half a package")
     lab.machine.start_role("extensions")
     wait_for(lambda: lab.trace() == ["install 1.0.0 0", "enable 1.0.0 0", "enable 1.0.0 1",
                                      "enable 1.0.0 1"], 30)
     wait_for(lambda: lab.shown()["state"] == "enabled", 20)
     assert "state.damaged" in lab.machine.roles["extensions"].log_text()
-    assert state.with_name("state.json.damaged").exists() and not orphan.exists()
+    assert state.with_name("state.json.damaged").exists() and not orphan.exists() and not half.exists()
     assert lab.put_and_settle(settings={"a": 3})[0] == "Succeeded"
     assert lab.trace()[-1] == "enable 1.0.0 2"
 
