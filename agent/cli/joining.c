@@ -85,6 +85,12 @@ static moor_code check_limit(struct moor_joining *j, struct moor_error *err)
     return MOOR_OK;
 }
 
+/* The reference spells it TPM in what it shows. */
+static bool is_tpm(const struct moor_join_options *o)
+{
+    return o->key_store && moor_strcasecmp(o->key_store, "tpm") == 0;
+}
+
 static moor_code check_values(struct moor_joining *j, struct moor_error *err)
 {
     const struct moor_join_options *o = &j->o;
@@ -97,6 +103,8 @@ static moor_code check_values(struct moor_joining *j, struct moor_error *err)
         c = moor_tags_parse(o->tags, &j->tags, err);
     if (c == MOOR_OK && o->correlation_id && !moor_uuid_valid(moor_span_str(o->correlation_id)))
         c = moor_fail(err, MOOR_E_BADINPUT, "--correlation-id: want a UUID");
+    if (c == MOOR_OK && o->key_store && !moor_streq(o->key_store, "default") && !is_tpm(o))
+        c = moor_fail(err, MOOR_E_BADINPUT, "--identity-key-store: want default or tpm");
     if (c == MOOR_OK && o->private_link_scope &&
         !moor_span_starts(moor_span_str(o->private_link_scope), "/subscriptions/"))
         c = moor_fail(err, MOOR_E_BADINPUT, "--private-link-scope: want a resource id");
@@ -118,6 +126,7 @@ static void fill_params(struct moor_joining *j)
         .tags = j->tags.len > 0 ? moor_buf_cstr(&j->tags) : NULL,
         .correlation_id = o->correlation_id,
         .private_link_scope = o->private_link_scope,
+        .key_in_tpm = is_tpm(o),
     };
 }
 

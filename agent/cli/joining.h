@@ -17,6 +17,7 @@
 struct moor_join_options {
     struct moor_credential_options who;
     const char *config, *subscription, *group, *location, *name, *cloud, *tags, *correlation_id;
+    const char *key_store;
     const char *private_link_scope, *timeout;
     const char *gateway, *automanage, *key_argument;       /* refused */
     bool ignore_check, skip_check, aws_name, auto_upgrade; /* accepted, of no effect here */
@@ -33,6 +34,8 @@ struct moor_join_options {
           "name of the resource; default: the host name" },                                        \
         { "cloud", 0, "CLOUD", MOOR_JOIN(cloud),                                                   \
           "registered cloud; may be left out when there is one" },                                 \
+        { "identity-key-store", 0, "default|tpm", MOOR_JOIN(key_store),                            \
+          "where the machine's key is made and stays: a file, or the TPM" },                       \
         { "correlation-id", 0, "UUID", MOOR_JOIN(correlation_id), "sent along for telemetry" },    \
     {                                                                                              \
         "timeout", 0, "SECONDS", MOOR_JOIN(timeout), "limit of the whole command; default 600"     \

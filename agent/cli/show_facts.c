@@ -37,7 +37,6 @@ static void add_config(struct moor_json *v, const struct moor_agentconfig *a)
     set(v, "cloud", a->cloud);
     set(v, "clientId", a->client_id);
     set(v, "principalId", a->principal_id);
-    set(v, "identityKeyStore", a->resource_id ? "Default" : "");
 }
 
 static void add_host(struct moor_json *v)
@@ -75,6 +74,7 @@ static void add_status(struct moor_json *v, const struct moor_json *status,
         { "errorTimestamp", "agentErrorTimestamp" },
         { "certificateNotAfter", "certificateNotAfter" },
         { "cloudProvider", "cloudProvider" },
+        { "identityKeyStore", "identityKeyStore" },
     };
     for (size_t i = 0; i < MOOR_COUNTOF(copies); i++)
         set(v, copies[i].to, moor_json_get_str(status, copies[i].from));

@@ -190,7 +190,8 @@ static moor_code step_key(void *work, struct moor_error *err)
     moor_code c = save_pending(w, err);
     if (c != MOOR_OK)
         return c;
-    c = moor_himds_begin(w->session, w->vm_id, w->resource_id, &w->public_key, err);
+    c = moor_himds_begin(w->session, w->vm_id, w->resource_id, w->params->key_in_tpm,
+                         &w->public_key, err);
     /* Also after a failure that may have come behind the work. */
     w->key_made = true;
     return c;
@@ -214,6 +215,8 @@ static struct moor_json *machine_body(const struct work *w, struct moor_error *e
     moor_json_set_str(p, "clientPublicKey", moor_buf_cstr(&w->public_key));
     moor_json_set_str(p, "osName", host.os_name);
     moor_json_set_str(p, "osType", host.os_type);
+    if (w->params->key_in_tpm)
+        moor_json_set_str(p, "identityKeyStore", "TPM");
     if (w->params->private_link_scope)
         moor_json_set_str(p, "privateLinkScopeResourceId", w->params->private_link_scope);
     return body;

@@ -29,6 +29,7 @@ struct moor_connect_params {
     const char *tags;               /* JSON object text; NULL = none */
     const char *correlation_id;     /* NULL = none */
     const char *private_link_scope; /* resource id, NULL = none */
+    bool key_in_tpm;
 };
 
 struct moor_connect_result {

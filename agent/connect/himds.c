@@ -99,7 +99,7 @@ moor_code moor_himds_settled_status(struct moor_session *s, struct moor_json **o
 }
 
 moor_code moor_himds_begin(struct moor_session *s, const char *vm_id, const char *resource_id,
-                           struct moor_buf *public_key, struct moor_error *err)
+                           bool tpm, struct moor_buf *public_key, struct moor_error *err)
 {
     MOOR_AUTO(moor_buf) body = MOOR_BUF(2048);
     MOOR_AUTOPTR(moor_json) v = NULL;
@@ -107,7 +107,7 @@ moor_code moor_himds_begin(struct moor_session *s, const char *vm_id, const char
     moor_buf_json_str(&body, moor_span_str(vm_id));
     moor_buf_str(&body, ",\"resourceId\":");
     moor_buf_json_str(&body, moor_span_str(resource_id));
-    moor_buf_char(&body, '}');
+    moor_buf_str(&body, tpm ? ",\"keyStore\":\"tpm\"}" : "}");
     moor_code c = moor_buf_ok(&body, "connect request", err);
     if (c == MOOR_OK)
         c = call(s, "POST", "/connect/begin", moor_buf_view(&body), CALL_MS, &v, err);

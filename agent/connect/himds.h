@@ -3,6 +3,8 @@
 #ifndef MOOR_CONNECT_HIMDS_H
 #define MOOR_CONNECT_HIMDS_H
 
+#include <stdbool.h>
+
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/json.h"
@@ -17,10 +19,10 @@ MOOR_NODISCARD moor_code moor_himds_status(struct moor_session *s, struct moor_j
 MOOR_NODISCARD moor_code moor_himds_settled_status(struct moor_session *s, struct moor_json **out,
                                                    struct moor_error *err);
 
-/* Makes or finds the key; appends base64 of the PKCS#1 public key. */
+/* Makes or finds the key, in the TPM or in a file; appends base64 of the PKCS#1 public key. */
 MOOR_NODISCARD moor_code moor_himds_begin(struct moor_session *s, const char *vm_id,
-                                          const char *resource_id, struct moor_buf *public_key,
-                                          struct moor_error *err);
+                                          const char *resource_id, bool tpm,
+                                          struct moor_buf *public_key, struct moor_error *err);
 
 /* Certificate and first heartbeat, after agentconfig.json is there. */
 MOOR_NODISCARD moor_code moor_himds_finish(struct moor_session *s, struct moor_json **out,

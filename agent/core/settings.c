@@ -8,12 +8,14 @@
 #include "core/document.h"
 #include "core/proxy.h"
 #include "core/url.h"
+#include "crypto/tpm.h"
 #include "platform/dirs.h"
 #include "platform/file.h"
 
 #define LIST_MAX 256
 
 static const char *const modes[] = { "full", "monitor", NULL };
+static const char *const key_sizes[] = { "2048", "3072", "4096", NULL };
 static const char *const rules[] = { "no", "gallery", "publisher", NULL };
 
 /* "Publisher/Type" with something on both sides. A list that cannot be understood must not end up
@@ -125,6 +127,11 @@ static const struct moor_setting settings[] = {
       "whether remote connections may be relayed" },
     { LIST("incomingconnections.ports", incomingconnections_ports), "[]", NULL, KEPT, is_port,
       "local ports that may be relayed to" },
+    { CHOICE("identity.keySize", key_size, key_sizes), "\"2048\"", NULL, HERE, NULL,
+      "bits of the machine's RSA key, when one is made: 2048, 3072 or 4096" },
+    { TEXT("identity.tpm", tpm_device, 1, MOOR_TPM_DEVICE_MAX), "\"" MOOR_TPM_DEVICE "\"", NULL,
+      HERE, moor_tpm_device_check,
+      "the TPM for connect --identity-key-store tpm; read when the service starts" },
     { TEXT("connection.type", connection_type, 1, 16), "\"direct\"", NULL, HERE, is_connection,
       "how the cloud is reached: direct, or default, which is the same" },
     { TEXT("proxy.url", proxy_url, 0, 2048), "\"\"", NULL, HERE, is_proxy,
@@ -266,6 +273,7 @@ moor_code moor_settings_parse_closed(struct moor_span text, struct moor_settings
     if (c == MOOR_OK)
         return c;
     *out = (struct moor_settings){ .connection_type = "direct",
+                                   .tpm_device = MOOR_TPM_DEVICE,
                                    .proxy_url = "",
                                    .proxy_credentials_file = "",
                                    .proxy_ca_file = "",

@@ -24,6 +24,12 @@ typedef enum moor_signature_rule {
     MOOR_SIGNATURE_PUBLISHER
 } moor_signature_rule;
 
+typedef enum moor_key_size {
+    MOOR_KEY_SIZE_2048,
+    MOOR_KEY_SIZE_3072,
+    MOOR_KEY_SIZE_4096
+} moor_key_size;
+
 struct moor_settings {
     uint32_t schema;
     int config_mode; /* moor_config_mode */
@@ -36,6 +42,8 @@ struct moor_settings {
     uint32_t guestconfiguration_cpu_limit;
     bool incomingconnections_enabled;
     struct moor_str_list incomingconnections_ports;
+    int key_size;                          /* moor_key_size */
+    const char *tpm_device;                /* crypto/tpm.h */
     const char *connection_type;           /* "direct" */
     const char *proxy_url;                 /* "" = none */
     struct moor_str_list proxy_bypass;     /* groups and hosts: core/proxy.h */

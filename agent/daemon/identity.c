@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "core/settings.h"
+#include "crypto/tpm.h"
 #include "daemon/role.h"
 #include "identity/admin.h"
 #include "identity/himds.h"
@@ -52,11 +53,25 @@ static void release_identity(void *daemon)
     moor_pool_free(MOOR_TAKE(d->pool));
 }
 
+/* Before there is a thread. A machine without a TPM loses nothing by this: nothing is opened. */
+static void choose_tpm(void)
+{
+    MOOR_AUTO(moor_arena) arena = MOOR_ARENA(1024 * 1024);
+    struct moor_settings settings = { .tpm_device = MOOR_TPM_DEVICE };
+    struct moor_error err = MOOR_ERROR_INIT;
+    moor_code c = moor_settings_load(&settings, &arena, &err);
+    if (!c)
+        c = moor_tpm_use(settings.tpm_device, &err);
+    if (c)
+        moor_log_error(MOOR_LOG_WARNING, "tpm.not_chosen", &err, NULL);
+}
+
 static moor_code start_identity(struct moor_service *s, void *daemon, struct moor_error *err)
 {
     struct identity_daemon *d = daemon;
     struct moor_loop *l = moor_service_loop(s);
     const struct moor_pool_opts pool = { .threads = 1, .queue_max = 16 };
+    choose_tpm();
     moor_code c = moor_pool_new(l, &pool, &d->pool, err);
     if (!c)
         c = moor_identity_new(l, d->pool, &d->identity, err);

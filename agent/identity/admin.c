@@ -17,7 +17,9 @@ struct moor_admin {
 
 struct begin_request {
     const char *vm_id, *resource_id;
+    int store; /* where the key is to be: of store_names */
 };
+enum { STORE_DEFAULT, STORE_TPM };
 
 /* One connect request that is being answered. */
 struct pending {
@@ -59,10 +61,12 @@ static struct pending *new_pending(struct moor_admin *a, struct moor_http_exchan
     return p;
 }
 
+static const char *const store_names[] = { "default", "tpm", NULL };
 static const struct moor_json_field begin_fields[] = {
     { MOOR_F_UUID, "vmId", offsetof(struct begin_request, vm_id), MOOR_F_REQUIRED, 0, 0, NULL },
     { MOOR_F_STR, "resourceId", offsetof(struct begin_request, resource_id), MOOR_F_REQUIRED, 1,
       512, NULL },
+    { MOOR_F_ENUM, "keyStore", offsetof(struct begin_request, store), 0, 0, 0, store_names },
     { MOOR_F_END, NULL, 0, 0, 0, 0, NULL },
 };
 static const struct moor_json_shape begin_shape = { sizeof(struct begin_request), begin_fields, 0 };
@@ -93,7 +97,10 @@ static void post_begin(void *ctx, struct moor_http_exchange *ex)
     if (!c)
         moor_http_on_gone(ex, on_gone, p);
     if (!c)
-        c = moor_identity_begin(a->identity, asked->vm_id, asked->resource_id, on_begun, p, &err);
+        c = moor_identity_begin(a->identity,
+                                &(struct moor_identity_begin){ asked->vm_id, asked->resource_id,
+                                                               asked->store == STORE_TPM },
+                                on_begun, p, &err);
     if (!c)
         return;
     moor_http_on_gone(ex, NULL, NULL);

@@ -5,10 +5,12 @@
 
 #include "base/timefmt.h"
 #include "core/version.h"
+#include "crypto/tpm.h"
 #include "identity/guest.h"
 #include "identity/machine.h"
 #include "identity/registration.h"
 #include "identity/runstate.h"
+#include "identity/signing.h"
 #include "platform/clock.h"
 #include "run/log.h"
 #include "run/loop.h"
@@ -34,6 +36,10 @@ struct moor_identity {
     int64_t problem_ms; /* when the problem, or those of the documents in use, was met */
     struct moor_json *tags;
 
+    struct moor_signing *unlocking; /* the TPM is asked for the key of tokens.cache */
+    struct moor_error tpm_problem;  /* what it said */
+    int64_t tpm_problem_ms;
+
     struct begin_job *begin;
     moor_identity_begin_fn begin_done; /* NULL: the caller left */
     void *begin_ctx;
@@ -52,6 +58,8 @@ static void changed(void *ctx)
 
 static void stop_work(struct moor_identity *i)
 {
+    moor_signing_cancel(MOOR_TAKE(i->unlocking));
+    i->tpm_problem = (struct moor_error)MOOR_ERROR_INIT;
     moor_registration_free(i->registration);
     i->registration = NULL;
     moor_http_client_free(i->client);
@@ -75,14 +83,39 @@ static moor_code load_keys(struct moor_identity *i, struct moor_error *err)
     return MOOR_OK;
 }
 
+/* What needs no TPM goes on without one: the next token that is due says so again. */
+static void on_unlocked(void *ctx, struct moor_signed *made, const struct moor_error *err)
+{
+    struct moor_identity *i = ctx;
+    (void)made;
+    i->unlocking = NULL;
+    if (!err->code) {
+        moor_tokens_load(i->tokens, &i->keys);
+        return;
+    }
+    i->tpm_problem = *err;
+    i->tpm_problem_ms = plat_utc_ms();
+    moor_log_error(MOOR_LOG_ERROR, "tpm.not_usable", err, NULL);
+}
+
+static moor_code load_tokens(struct moor_identity *i, struct moor_error *err)
+{
+    if (!i->keys.cert)
+        return MOOR_OK;
+    if (moor_key_in_tpm(i->keys.key))
+        return moor_signing_unlock(i->pool, i->keys.key, on_unlocked, i, &i->unlocking, err);
+    moor_tokens_load(i->tokens, &i->keys);
+    return MOOR_OK;
+}
+
 static moor_code start_work(struct moor_identity *i, struct moor_error *err)
 {
     moor_code c = load_keys(i, err);
     if (c)
         return c;
-    if (i->keys.cert)
-        moor_tokens_load(i->tokens, &i->keys);
-    c = moor_machine_client(i->machine, i->loop, &i->client, err);
+    c = load_tokens(i, err);
+    if (!c)
+        c = moor_machine_client(i->machine, i->loop, &i->client, err);
     if (c)
         return c;
     const struct moor_registration_opts opts = {
@@ -151,12 +184,16 @@ struct begin_job {
     struct moor_identity *owner; /* NULL: it went away */
     char vm_id[37];
     char *resource_id;
-    struct moor_key *key;
+    bool tpm;
+    moor_key_kind kind;
+    struct moor_key *old; /* in a TPM, and good if that still takes it; NULL = make a new one */
+    struct moor_key *key; /* NULL = the old one is good */
     struct moor_error err;
 };
 
 static void free_job(struct begin_job *job)
 {
+    moor_key_free(job->old);
     moor_key_free(job->key);
     free(job->resource_id);
     free(job);
@@ -170,6 +207,8 @@ static void tell_begun(struct moor_identity *i, const struct moor_error *err)
     i->begin_done = NULL;
     if (!done)
         return;
+    if (!why.code && !i->keys.key)
+        why.code = moor_fail(&why, MOOR_E_IO, "the new key cannot be read");
     if (!why.code && moor_key_public_pkcs1(i->keys.key, &text, &why))
         moor_buf_reset(&text);
     done(i->begin_ctx, moor_buf_cstr(&text), &why);
@@ -178,8 +217,24 @@ static void tell_begun(struct moor_identity *i, const struct moor_error *err)
 static void make_key(void *ctx)
 {
     struct begin_job *job = ctx;
-    if (moor_key_generate(MOOR_KEY_RSA_2048, &job->key, &job->err))
+    if (job->old && moor_tpm_key_unlock(job->old, NULL) == MOOR_OK)
+        return;
+    if (moor_keystore_make_key(job->tpm, job->kind, &job->key, &job->err))
         job->key = NULL;
+}
+
+/* A machine that is connected already gets another key: its work begins anew with that. */
+static moor_code take_key(struct moor_identity *i, struct begin_job *job, struct moor_error *err)
+{
+    bool connected = i->machine != NULL;
+    if (connected)
+        stop_work(i);
+    moor_code c = moor_keystore_create(&i->keys, job->key, job->vm_id, job->resource_id, err);
+    if (!c)
+        job->key = NULL;
+    if (connected)
+        moor_identity_reload(i);
+    return c;
 }
 
 static void on_key(void *ctx, bool cancelled)
@@ -187,10 +242,8 @@ static void on_key(void *ctx, bool cancelled)
     struct begin_job *job = ctx;
     struct moor_identity *i = job->owner;
     struct moor_error err = job->err;
-    if (i && !cancelled && !err.code) {
-        if (moor_keystore_create(&i->keys, job->key, job->vm_id, job->resource_id, &err) == MOOR_OK)
-            job->key = NULL;
-    }
+    if (i && !cancelled && !err.code && job->key)
+        err.code = take_key(i, job, &err);
     free_job(job);
     if (!i)
         return;
@@ -204,19 +257,31 @@ static void on_key(void *ctx, bool cancelled)
     tell_begun(i, &err);
 }
 
-static moor_code start_key(struct moor_identity *i, const char *vm_id, const char *resource_id,
-                           struct moor_error *err)
+static moor_key_kind wanted_kind(void)
+{
+    MOOR_AUTO(moor_arena) arena = MOOR_ARENA(1024 * 1024);
+    struct moor_settings settings;
+    /* Settings that cannot be read are no reason for a weaker or a slower key. */
+    return moor_settings_load(&settings, &arena, NULL) ? MOOR_KEY_RSA_2048
+                                                       : moor_keystore_kind(&settings);
+}
+
+static moor_code start_key(struct moor_identity *i, const struct moor_identity_begin *asked,
+                           struct moor_key *old, struct moor_error *err)
 {
     struct begin_job *job = calloc(1, sizeof(*job));
     if (job)
-        job->resource_id = moor_strdup(resource_id);
+        job->resource_id = moor_strdup(asked->resource_id);
     if (!job || !job->resource_id) {
         free(job);
         return moor_fail(err, MOOR_E_NOMEM, "key: out of memory");
     }
     job->owner = i;
-    for (size_t n = 0; n < sizeof(job->vm_id) - 1 && vm_id[n]; n++)
-        job->vm_id[n] = vm_id[n];
+    job->tpm = asked->tpm;
+    job->kind = wanted_kind();
+    job->old = old ? moor_key_ref(old) : NULL;
+    for (size_t n = 0; n < sizeof(job->vm_id) - 1 && asked->vm_id[n]; n++)
+        job->vm_id[n] = asked->vm_id[n];
     moor_code c = moor_pool_submit(i->pool, make_key, on_key, job, err);
     if (c)
         free_job(job);
@@ -226,29 +291,31 @@ static moor_code start_key(struct moor_identity *i, const char *vm_id, const cha
 }
 
 /* The key of an earlier begin for the same machine, ready to be named again. */
-static bool has_key_for(struct moor_identity *i, const char *vm_id, const char *resource_id)
+static bool has_key_for(struct moor_identity *i, const struct moor_identity_begin *asked)
 {
     if (!i->keys.key && moor_keystore_load(&i->keys, NULL) != MOOR_OK)
         return false;
-    return moor_streq(i->keys.doc.vm_id, vm_id) &&
-           moor_strcasecmp(i->keys.doc.resource_id, resource_id) == 0;
+    return moor_streq(i->keys.doc.vm_id, asked->vm_id) &&
+           moor_strcasecmp(i->keys.doc.resource_id, asked->resource_id) == 0 &&
+           moor_key_in_tpm(i->keys.key) == asked->tpm;
 }
 
-moor_code moor_identity_begin(struct moor_identity *i, const char *vm_id, const char *resource_id,
+moor_code moor_identity_begin(struct moor_identity *i, const struct moor_identity_begin *asked,
                               moor_identity_begin_fn done, void *ctx, struct moor_error *err)
 {
     if (i->begin || i->finish_done)
         return moor_fail(err, MOOR_E_EXISTS, "another connect is under way");
-    if (i->machine && !moor_streq(i->machine->config.vm_id, vm_id))
+    if (i->machine && !moor_streq(i->machine->config.vm_id, asked->vm_id))
         return moor_fail(err, MOOR_E_EXISTS, "this machine is connected as %s: disconnect first",
                          i->machine->config.resource_id);
+    bool had = has_key_for(i, asked);
     i->begin_done = done;
     i->begin_ctx = ctx;
-    if (has_key_for(i, vm_id, resource_id)) {
+    if (had && !asked->tpm) {
         tell_begun(i, &(struct moor_error)MOOR_ERROR_INIT);
         return MOOR_OK;
     }
-    moor_code c = start_key(i, vm_id, resource_id, err);
+    moor_code c = start_key(i, asked, had ? i->keys.key : NULL, err);
     if (c)
         i->begin_done = NULL;
     return c;
@@ -407,12 +474,18 @@ struct moor_json *moor_identity_status(const struct moor_identity *i)
     set_error(v, &s->error, s->error_ms);
     if (i->problem.code)
         set_error(v, &i->problem, i->problem_ms);
+    else if (!s->error.code && i->tpm_problem.code && s->last_beat_ms <= i->tpm_problem_ms)
+        set_error(v, &i->tpm_problem, i->tpm_problem_ms);
     else if (!s->error.code && i->machine && i->machine->settings_error.code)
         set_error(v, &i->machine->settings_error, i->problem_ms);
     moor_json_set_str(v, "endpointProblem", i->endpoint ? i->endpoint(i->endpoint_ctx) : "");
     set_names(v, i);
     set_time(v, "certificateNotAfter", i->keys.doc.not_after_ms);
     moor_json_set_str(v, "desiredStateRevision", s->revision);
+    moor_json_set_str(v, "identityKeyStore",
+                      !i->keys.key                   ? ""
+                      : moor_key_in_tpm(i->keys.key) ? "TPM"
+                                                     : "Default");
     set_cloud(v, i->guest);
     moor_json_set_bool(v, "upgradeRequired", s->upgrade_required);
     return v;

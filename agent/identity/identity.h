@@ -67,11 +67,17 @@ void moor_identity_set_tags(struct moor_identity *i, const struct moor_json *tag
 /* err->code is MOOR_OK on success; public_key (base64 PKCS#1) lives during the callback. */
 typedef void (*moor_identity_begin_fn)(void *ctx, const char *public_key,
                                        const struct moor_error *err);
+struct moor_identity_begin {
+    const char *vm_id, *resource_id;
+    bool tpm; /* the key is to be in the TPM */
+};
 /* A key for this machine, durable before done runs: the one that is there when it was made for the
- * same vmId. EXISTS when the machine is connected under another one. */
-MOOR_NODISCARD moor_code moor_identity_begin(struct moor_identity *i, const char *vm_id,
-                                             const char *resource_id, moor_identity_begin_fn done,
-                                             void *ctx, struct moor_error *err);
+ * same vmId and place, and the TPM, if it is in one, still takes it. A machine that is connected
+ * goes on with the new one. EXISTS when it is connected under another vmId. */
+MOOR_NODISCARD moor_code moor_identity_begin(struct moor_identity *i,
+                                             const struct moor_identity_begin *asked,
+                                             moor_identity_begin_fn done, void *ctx,
+                                             struct moor_error *err);
 
 /* After agentconfig.json was written: certificate, first heartbeat. */
 typedef void (*moor_identity_finish_fn)(void *ctx, const struct moor_error *err);

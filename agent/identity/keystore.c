@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "crypto/digest.h"
+#include "crypto/tpm.h"
 #include "platform/clock.h"
 #include "platform/dirs.h"
 #include "platform/file.h"
@@ -79,7 +80,8 @@ static moor_code load_key(const char *name, struct moor_key **out, struct moor_e
     moor_code c = read_file(name, KEY_MAX, &pem, err);
     if (c)
         return c;
-    c = moor_key_from_pem(moor_buf_view(&pem), out, err);
+    c = moor_tpm_is_pem(moor_buf_view(&pem)) ? moor_tpm_key_from_pem(moor_buf_view(&pem), out, err)
+                                             : moor_key_from_pem(moor_buf_view(&pem), out, err);
     return c ? moor_context(err, "%s", name) : c;
 }
 
@@ -150,6 +152,20 @@ static moor_code load_certs(struct moor_keystore *k, struct moor_error *err)
     if (!c && k->cert)
         k->doc.not_after_ms = moor_cert_not_after_ms(k->cert);
     return c;
+}
+
+moor_key_kind moor_keystore_kind(const struct moor_settings *s)
+{
+    static const moor_key_kind kinds[] = { [MOOR_KEY_SIZE_2048] = MOOR_KEY_RSA_2048,
+                                           [MOOR_KEY_SIZE_3072] = MOOR_KEY_RSA_3072,
+                                           [MOOR_KEY_SIZE_4096] = MOOR_KEY_RSA_4096 };
+    return kinds[s->key_size];
+}
+
+moor_code moor_keystore_make_key(bool tpm, moor_key_kind kind, struct moor_key **out,
+                                 struct moor_error *err)
+{
+    return tpm ? moor_tpm_key_generate(kind, out, err) : moor_key_generate(kind, out, err);
 }
 
 moor_code moor_keystore_load(struct moor_keystore *k, struct moor_error *err)
@@ -342,6 +358,8 @@ moor_code moor_keystore_sealing_key(const struct moor_keystore *k, unsigned char
                                     struct moor_error *err)
 {
     MOOR_AUTO(moor_secret) pem = MOOR_SECRET_INIT;
+    if (moor_key_in_tpm(k->key))
+        return moor_tpm_key_secret(k->key, out, err);
     moor_code c = moor_key_to_pem(k->key, &pem, err);
     if (!c)
         moor_hmac_sha256(moor_secret_reveal(&pem), MOOR_SPAN_LIT("mooring tokens.cache 1"), out);

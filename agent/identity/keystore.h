@@ -2,7 +2,7 @@
 /*
  * keystore.h: <STATE>/certs: the machine's key, its certificate, and whose they are.
  *
- *   identity.key    PKCS#8 PEM, 0600
+ *   identity.key    PEM, 0600: PKCS#8, or the wrapped form of a key in a TPM (crypto/tpm.h)
  *   identity.json   which machine the key was made for, and what the service said of it
  *   myCert          PEM chain, leaf first
  *   next.key        the key that is to replace it, made by a rotation that is under way
@@ -21,6 +21,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/jsontab.h"
+#include "core/settings.h"
 #include "crypto/cert.h"
 #include "crypto/key.h"
 
@@ -50,6 +51,13 @@ struct moor_keystore {
     }
 void moor_keystore_drop(struct moor_keystore *k); /* the files stay */
 MOOR_DEFINE_AUTO(moor_keystore)
+
+/* The kind of key that local settings ask for. */
+moor_key_kind moor_keystore_kind(const struct moor_settings *s);
+
+/* A new key where keys are to be: in the TPM, or in memory for a file. RSA. Blocking. */
+MOOR_NODISCARD moor_code moor_keystore_make_key(bool tpm, moor_key_kind kind, struct moor_key **out,
+                                                struct moor_error *err);
 
 /* NOTFOUND when there is no key; BADINPUT when key, document and certificate do not belong
  * together. *k is empty on failure. */
@@ -84,7 +92,8 @@ MOOR_NODISCARD moor_code moor_keystore_drop_next(struct moor_keystore *k, struct
 /* Removes every file of the folder, and empties *k. */
 MOOR_NODISCARD moor_code moor_keystore_wipe(struct moor_keystore *k, struct moor_error *err);
 
-/* A 32-byte key for sealing what belongs to this machine key only. */
+/* A 32-byte key for sealing what belongs to this machine key only. TRANSIENT for a key in a TPM
+ * that is not unlocked yet (signing.h). */
 MOOR_NODISCARD moor_code moor_keystore_sealing_key(const struct moor_keystore *k,
                                                    unsigned char out[32], struct moor_error *err);
 

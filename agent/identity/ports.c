@@ -114,8 +114,8 @@ static void try_all(void *ctx)
             all = false;
     if (!all) {
         moor_timer_arm(p->timer, p->delay_ms);
-        p->delay_ms = 2 * p->delay_ms < MOOR_PORTS_RETRY_MAX_MS ? 2 * p->delay_ms
-                                                                : MOOR_PORTS_RETRY_MAX_MS;
+        p->delay_ms =
+            2 * p->delay_ms < MOOR_PORTS_RETRY_MAX_MS ? 2 * p->delay_ms : MOOR_PORTS_RETRY_MAX_MS;
     }
     if (!all && !moor_streq(moor_buf_cstr(&before), moor_ports_problem(p)))
         moor_log(MOOR_LOG_ERROR, "himds.port_taken", "problem", moor_ports_problem(p), NULL);

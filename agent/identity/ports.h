@@ -5,8 +5,8 @@
  * Sockets that the service manager holds under the name MOOR_PORTS_SERVICE are taken as they are:
  * then nobody else can have had the port since boot. Without them 127.0.0.1 and, where there is
  * IPv6, [::1] are listened on. An address that another program holds is tried again, soon at
- * first, then every MOOR_PORTS_RETRY_MAX_MS; until then what is wrong, and whose program it is, can be asked. Loop
- * thread.
+ * first, then every MOOR_PORTS_RETRY_MAX_MS; until then what is wrong, and whose program it is, can
+ * be asked. Loop thread.
  */
 #ifndef MOOR_IDENTITY_PORTS_H
 #define MOOR_IDENTITY_PORTS_H

@@ -2,6 +2,7 @@
 #include "identity/proof.h"
 
 #include "base/sha256.h"
+#include "crypto/cert.h"
 #include "crypto/jws.h"
 
 #define PROOF_LIFE_S 300
@@ -34,4 +35,14 @@ moor_code moor_proof_make(const struct moor_key *k, const struct moor_proof *p,
         return c;
     const struct moor_jws_header h = { .alg = MOOR_JWS_PS256, .typ = "mooring-proof+jwt" };
     return moor_jws_sign(k, &h, moor_buf_view(&claims), out, err);
+}
+
+moor_code moor_proof_request(const struct moor_key *subject, const struct moor_key *key,
+                             const struct moor_proof *p, struct moor_buf *csr,
+                             struct moor_buf *proof, struct moor_error *err)
+{
+    struct moor_proof whole = *p;
+    moor_code c = moor_csr_make(subject, p->vm_id, csr, err);
+    whole.csr_der = moor_buf_view(csr);
+    return c ? c : moor_proof_make(key, &whole, proof, err);
 }

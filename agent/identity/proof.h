@@ -24,4 +24,11 @@ struct moor_proof {
 MOOR_NODISCARD moor_code moor_proof_make(const struct moor_key *k, const struct moor_proof *p,
                                          struct moor_buf *out, struct moor_error *err);
 
+/* The request for subject's certificate (PKCS#10, named by the vmId) and its proof by key: what
+ * moor_csr_make() and moor_proof_make() make. p->csr_der is not looked at. */
+MOOR_NODISCARD moor_code moor_proof_request(const struct moor_key *subject,
+                                            const struct moor_key *key, const struct moor_proof *p,
+                                            struct moor_buf *csr, struct moor_buf *proof,
+                                            struct moor_error *err);
+
 #endif

@@ -205,7 +205,7 @@ moor_code moor_registration_use(struct moor_registration *r, const struct moor_k
     moor_code c = moor_buf_ok(&url, "token endpoint", err);
     if (c)
         return c;
-    const struct moor_token_source source = { r->o.http, keys, moor_buf_cstr(&url) };
+    const struct moor_token_source source = { r->o.http, keys, moor_buf_cstr(&url), r->o.pool };
     return moor_tokens_source(r->o.tokens, &source, err);
 }
 
@@ -266,6 +266,7 @@ void moor_registration_free(struct moor_registration *r)
         moor_http_cancel(r->o.http, r->call);
     moor_registration_drop_job(r);
     moor_registration_drop_key_job(r);
+    moor_signing_cancel(r->signing);
     struct moor_error err = MOOR_ERROR_INIT;
     if (moor_fail(&err, MOOR_E_CANCELED, "the machine is being disconnected or set up anew"))
         moor_registration_tell(r, &err);

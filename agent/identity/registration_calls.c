@@ -193,30 +193,45 @@ static void on_certificate(void *ctx, const struct moor_http_response *a,
         step_done(r);
 }
 
+static moor_code post_request(struct moor_registration *r, const struct moor_buf *csr,
+                              const struct moor_buf *proof, struct moor_error *err)
+{
+    MOOR_AUTO(moor_service_request) req = { 0 };
+    const struct moor_fingerprint print = moor_fingerprint_of(&r->fingerprint);
+    moor_code c = moor_service_certificate(r->endpoints.his, r->o.config->vm_id, moor_buf_view(csr),
+                                           moor_buf_view(proof), &print, &req, err);
+    return c ? c : moor_service_send(r->o.http, &req, NULL, on_certificate, r, &r->call, err);
+}
+
+static void on_request_made(void *ctx, struct moor_signed *made, const struct moor_error *err)
+{
+    struct moor_registration *r = ctx;
+    struct moor_error why = *err;
+    r->signing = NULL;
+    if (!why.code)
+        why.code = post_request(r, &made->csr, &made->proof, &why);
+    if (why.code)
+        moor_registration_failed(r, &why);
+}
+
 static moor_code start_certificate(struct moor_registration *r, struct moor_error *err)
 {
     MOOR_AUTO(moor_buf) csr = MOOR_BUF(8192);
     MOOR_AUTO(moor_buf) proof = MOOR_BUF(8192);
-    MOOR_AUTO(moor_service_request) req = { 0 };
-    const struct moor_fingerprint print = moor_fingerprint_of(&r->fingerprint);
     /* A rotation asks for another key; the one that is registered proves. */
-    const struct moor_key *subject =
+    struct moor_key *subject =
         r->busy == MOOR_STEP_NEXT_CERTIFICATE ? r->o.keys->next_key : r->o.keys->key;
-    moor_code c = moor_csr_make(subject, r->o.config->vm_id, &csr, err);
-    if (c)
-        return c;
     const struct moor_proof p = {
         .audience = r->o.cloud->service_audience,
         .vm_id = r->o.config->vm_id,
         .resource_id = r->o.config->resource_id,
-        .csr_der = moor_buf_view(&csr),
         .now_s = moor_registration_time(r) / 1000,
     };
-    c = moor_proof_make(r->o.keys->key, &p, &proof, err);
-    if (!c)
-        c = moor_service_certificate(r->endpoints.his, r->o.config->vm_id, moor_buf_view(&csr),
-                                     moor_buf_view(&proof), &print, &req, err);
-    return c ? c : moor_service_send(r->o.http, &req, NULL, on_certificate, r, &r->call, err);
+    if (moor_key_in_tpm(subject) || moor_key_in_tpm(r->o.keys->key))
+        return moor_signing_request(r->o.pool, subject, r->o.keys->key, &p, on_request_made, r,
+                                    &r->signing, err);
+    moor_code c = moor_proof_request(subject, r->o.keys->key, &p, &csr, &proof, err);
+    return c ? c : post_request(r, &csr, &proof, err);
 }
 
 /* ---- heartbeat ---- */

@@ -9,6 +9,7 @@
 #include "identity/facts.h"
 #include "identity/registration.h"
 #include "identity/runstate.h"
+#include "identity/signing.h"
 #include "run/loop.h"
 
 struct facts_job; /* a look at the host, on the pool */
@@ -25,9 +26,10 @@ struct moor_registration {
     struct moor_token_wait *token;
     struct facts_job *job;
     struct key_job *key_job;
-    bool token_fresh; /* the service refused the cached token: fetch another, once */
-    bool skew_seen;   /* the clock offset was corrected for this try */
-    bool region_seen; /* a 421 made us discover again for this try */
+    struct moor_signing *signing; /* of a certificate request by a key in a TPM */
+    bool token_fresh;             /* the service refused the cached token: fetch another, once */
+    bool skew_seen;               /* the clock offset was corrected for this try */
+    bool region_seen;             /* a 421 made us discover again for this try */
     struct moor_timer *timer;
     uint64_t due_ms;               /* monotonic: next beat or try */
     uint64_t renew_not_before_ms;  /* monotonic: after a renewal that failed */

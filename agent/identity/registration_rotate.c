@@ -17,13 +17,15 @@
 struct key_job {
     struct moor_registration *owner; /* NULL: nobody wants it any more */
     struct moor_key *key;
+    bool tpm;
+    moor_key_kind kind;
     struct moor_error err;
 };
 
 static void make_key(void *ctx)
 {
     struct key_job *job = ctx;
-    if (moor_key_generate(MOOR_KEY_RSA_2048, &job->key, &job->err))
+    if (moor_keystore_make_key(job->tpm, job->kind, &job->key, &job->err))
         job->key = NULL;
 }
 
@@ -56,6 +58,8 @@ moor_code moor_registration_next_key(struct moor_registration *r, struct moor_er
     if (!job)
         return moor_fail(err, MOOR_E_NOMEM, "next key: out of memory");
     job->owner = r;
+    job->tpm = moor_key_in_tpm(r->o.keys->key);
+    job->kind = moor_keystore_kind(r->o.settings);
     moor_code c = moor_pool_submit(r->o.pool, make_key, on_key, job, err);
     if (c)
         free(job);

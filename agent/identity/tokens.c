@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "core/grant.h"
 #include "http/retry.h"
+#include "identity/signing.h"
 #include "identity/tokens_internal.h"
 #include "platform/clock.h"
 #include "platform/random.h"
@@ -32,6 +33,7 @@ struct token_fetch {
     struct moor_tokens *tokens;
     char *audience;
     struct moor_http_call *call;
+    struct moor_signing *signing; /* before the call, for a key in a TPM */
     struct moor_token_wait *waits;
 };
 
@@ -261,11 +263,48 @@ static void on_answer(void *ctx, const struct moor_http_response *r, const struc
     finish_fetch(f, NULL, &why);
 }
 
-static moor_code build_form(struct moor_tokens *t, const char *audience, struct moor_buf *form,
-                            struct moor_error *err)
+/* The form has the assertion already. */
+static moor_code post_form(struct token_fetch *f, struct moor_buf *form, struct moor_error *err)
 {
-    const struct moor_keystore *keys = t->source.keys;
+    struct moor_tokens *t = f->tokens;
     MOOR_AUTO(moor_buf) scope = MOOR_BUF(MOOR_TOKEN_AUDIENCE_MAX + 16);
+    moor_buf_fmt(&scope, "%s/.default", f->audience);
+    moor_form_field(form, "grant_type", MOOR_SPAN_LIT("client_credentials"));
+    moor_form_field(form, "client_id", moor_span_str(t->source.keys->doc.client_id));
+    moor_form_field(form, "scope", moor_buf_view(&scope));
+    moor_code c = moor_buf_ok(form, "sign-in", err);
+    if (c)
+        return c;
+    const struct moor_http_request req = {
+        .method = "POST",
+        .url = t->token_url,
+        .body = moor_buf_view(form),
+        .content_type = "application/x-www-form-urlencoded",
+        .timeout_ms = FETCH_LIMIT_MS,
+        .body_max = 65536,
+        .https_only = true,
+    };
+    return moor_http_send(t->source.http, &req, on_answer, f, &f->call, err);
+}
+
+static void on_signed(void *ctx, struct moor_signed *made, const struct moor_error *err)
+{
+    struct token_fetch *f = ctx;
+    struct moor_error why = *err;
+    f->signing = NULL;
+    if (!why.code)
+        why.code = post_form(f, &made->form, &why);
+    if (!why.code)
+        return;
+    note_failure(f->tokens, f->audience, &why);
+    finish_fetch(f, NULL, &why);
+}
+
+static moor_code send_fetch(struct token_fetch *f, struct moor_error *err)
+{
+    const struct moor_tokens *t = f->tokens;
+    const struct moor_keystore *keys = t->source.keys;
+    MOOR_AUTO(moor_buf) form = MOOR_BUF_SECRET(32768);
     const struct moor_assertion a = {
         .key = keys->key,
         .cert = keys->cert,
@@ -273,31 +312,11 @@ static moor_code build_form(struct moor_tokens *t, const char *audience, struct 
         .client_id = keys->doc.client_id,
         .now_s = moor_service_clock_now(&t->clock, plat_utc_ms(), plat_mono_ms()) / 1000,
     };
-    moor_buf_fmt(&scope, "%s/.default", audience);
-    moor_form_field(form, "grant_type", MOOR_SPAN_LIT("client_credentials"));
-    moor_form_field(form, "client_id", moor_span_str(keys->doc.client_id));
-    moor_form_field(form, "scope", moor_buf_view(&scope));
-    moor_code c = moor_form_assertion(form, &a, err);
-    return c ? c : moor_buf_ok(form, "sign-in", err);
-}
-
-static moor_code send_fetch(struct token_fetch *f, struct moor_error *err)
-{
-    struct moor_tokens *t = f->tokens;
-    MOOR_AUTO(moor_buf) form = MOOR_BUF_SECRET(32768);
-    moor_code c = build_form(t, f->audience, &form, err);
-    if (c)
-        return c;
-    const struct moor_http_request req = {
-        .method = "POST",
-        .url = t->token_url,
-        .body = moor_buf_view(&form),
-        .content_type = "application/x-www-form-urlencoded",
-        .timeout_ms = FETCH_LIMIT_MS,
-        .body_max = 65536,
-        .https_only = true,
-    };
-    return moor_http_send(t->source.http, &req, on_answer, f, &f->call, err);
+    if (moor_key_in_tpm(keys->key))
+        return moor_signing_assertion(t->source.pool, keys->key, &a, on_signed, f, &f->signing,
+                                      err);
+    moor_code c = moor_form_assertion(&form, &a, err);
+    return c ? c : post_form(f, &form, err);
 }
 
 static struct token_fetch *find_fetch(struct moor_tokens *t, const char *audience)
@@ -367,6 +386,7 @@ static void end_fetches(struct moor_tokens *t, const struct moor_error *why)
         if (f->call)
             moor_http_cancel(http, f->call);
         f->call = NULL;
+        moor_signing_cancel(MOOR_TAKE(f->signing));
         finish_fetch(f, NULL, why);
     }
 }

@@ -20,6 +20,7 @@
 #include "identity/schedule.h"
 
 struct moor_loop;
+struct moor_pool;
 struct moor_tokens;
 struct moor_token_wait; /* one caller waiting */
 
@@ -37,6 +38,7 @@ struct moor_token_source {
     struct moor_http_transport *http;
     const struct moor_keystore *keys; /* with a certificate */
     const char *token_url;
+    struct moor_pool *pool; /* for a key in a TPM */
 };
 MOOR_NODISCARD moor_code moor_tokens_source(struct moor_tokens *t,
                                             const struct moor_token_source *source,

@@ -93,6 +93,17 @@ void moor_cert_issuer(const struct moor_cert *c, struct moor_buf *out)
     append_name(X509_get_issuer_name(c->x), out);
 }
 
+moor_code moor_cert_copy(const struct moor_cert *c, struct moor_cert **out, struct moor_error *err)
+{
+    struct moor_cert *copy = malloc(sizeof(*copy));
+    if (!copy)
+        return moor_fail(err, MOOR_E_NOMEM, "certificate: out of memory");
+    *copy = *c;
+    X509_up_ref(c->x);
+    *out = copy;
+    return MOOR_OK;
+}
+
 void moor_cert_free(struct moor_cert *c)
 {
     if (!c)

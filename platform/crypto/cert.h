@@ -23,6 +23,9 @@ MOOR_NODISCARD moor_code moor_cert_to_pem(const struct moor_cert *c, struct moor
                                           struct moor_error *err);
 MOOR_NODISCARD moor_code moor_cert_to_der(const struct moor_cert *c, struct moor_buf *out,
                                           struct moor_error *err);
+/* One more of the same certificate, to be freed by itself. */
+MOOR_NODISCARD moor_code moor_cert_copy(const struct moor_cert *c, struct moor_cert **out,
+                                        struct moor_error *err);
 void moor_cert_free(struct moor_cert *c);
 MOOR_DEFINE_AUTOPTR(moor_cert)
 

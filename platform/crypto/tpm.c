@@ -7,6 +7,7 @@
 #include <openssl/pem.h>
 #include <openssl/provider.h>
 #include <openssl/rsa.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,11 +18,13 @@
 #include "crypto/tpm_internal.h"
 #include "platform/self.h"
 
-#define WRAPPED     "TSS2 PRIVATE KEY"
-#define WRAPPED_MAX 16384
+#define WRAPPED    "TSS2 PRIVATE KEY"
+#define SECRET_LEN 32
 
 struct moor_tpm_part {
     struct moor_secret pem; /* the wrapped key, and the public one in a block of its own */
+    unsigned char secret[SECRET_LEN];
+    atomic_bool unlocked; /* secret is there */
 };
 
 /* Set before the first thread, read by all. */
@@ -150,6 +153,7 @@ void moor_tpm_part_free(struct moor_tpm_part *p)
     if (!p)
         return;
     moor_secret_drop(&p->pem);
+    moor_wipe(p->secret, sizeof(p->secret));
     free(p);
 }
 
@@ -300,14 +304,37 @@ moor_code moor_tpm_sign(const struct moor_key *k, bool pss, struct moor_span dat
 
 /* A signature by PKCS#1 v1.5 is the same every time, and only the TPM makes it. Nothing else ever
  * signs this text, since it is neither a token nor a request. */
-moor_code moor_tpm_key_derive(const struct moor_key *k, struct moor_span label,
-                              unsigned char out[32], struct moor_error *err)
+moor_code moor_tpm_key_unlock(const struct moor_key *k, struct moor_error *err)
 {
+    static const char label[] = "mooring sealing secret 1";
+    struct moor_tpm_part *part = moor_key_tpm(k);
     unsigned char sig[MOOR_TPM_SIGNATURE_MAX];
+    unsigned char secret[SECRET_LEN];
     size_t n = 0;
-    moor_code c = moor_tpm_sign(k, false, label, sig, &n, err);
-    if (!c)
-        moor_hmac_sha256(moor_span(sig, n), label, out);
+    if (atomic_load_explicit(&part->unlocked, memory_order_acquire))
+        return MOOR_OK;
+    moor_code c = moor_tpm_sign(k, false, MOOR_SPAN_LIT(label), sig, &n, err);
+    if (c)
+        return c;
+    moor_hmac_sha256(moor_span(sig, n), MOOR_SPAN_LIT(label), secret);
+    c = take_turn(err);
+    if (!c) {
+        if (!atomic_load_explicit(&part->unlocked, memory_order_relaxed))
+            memcpy(part->secret, secret, sizeof(secret));
+        atomic_store_explicit(&part->unlocked, true, memory_order_release);
+        CRYPTO_THREAD_unlock(turn);
+    }
     moor_wipe(sig, sizeof(sig));
+    moor_wipe(secret, sizeof(secret));
     return c;
+}
+
+moor_code moor_tpm_key_secret(const struct moor_key *k, unsigned char out[32],
+                              struct moor_error *err)
+{
+    const struct moor_tpm_part *part = moor_key_tpm(k);
+    if (!atomic_load_explicit(&part->unlocked, memory_order_acquire))
+        return moor_fail(err, MOOR_E_TRANSIENT, "TPM at %s: has not unlocked the key yet", used);
+    memcpy(out, part->secret, sizeof(part->secret));
+    return MOOR_OK;
 }

@@ -42,8 +42,10 @@ bool moor_tpm_is_pem(struct moor_span pem);
 MOOR_NODISCARD moor_code moor_tpm_key_from_pem(struct moor_span pem, struct moor_key **out,
                                                struct moor_error *err);
 
-/* 32 bytes that only this TPM with this key makes again, for sealing. Blocking. */
-MOOR_NODISCARD moor_code moor_tpm_key_derive(const struct moor_key *k, struct moor_span label,
-                                             unsigned char out[32], struct moor_error *err);
+/* 32 bytes for sealing that only this TPM with this key makes again. unlock asks the TPM for them,
+ * blocking, unless this moor_key has them; secret gives them, TRANSIENT before that. */
+MOOR_NODISCARD moor_code moor_tpm_key_unlock(const struct moor_key *k, struct moor_error *err);
+MOOR_NODISCARD moor_code moor_tpm_key_secret(const struct moor_key *k, unsigned char out[32],
+                                             struct moor_error *err);
 
 #endif

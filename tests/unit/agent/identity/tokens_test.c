@@ -40,7 +40,7 @@ static void open_bench(struct bench *b)
     b->keys = (struct moor_keystore)MOOR_KEYSTORE_INIT;
     rig_enrol(&b->keys);
     CHECK(moor_tokens_new(b->rig.loop, &b->tokens, NULL) == MOOR_OK);
-    const struct moor_token_source source = { &b->rig.http, &b->keys, SIGN_IN };
+    const struct moor_token_source source = { &b->rig.http, &b->keys, SIGN_IN, NULL };
     CHECK(moor_tokens_source(b->tokens, &source, NULL) == MOOR_OK);
 }
 
@@ -56,7 +56,7 @@ static void restart(struct bench *b)
 {
     moor_tokens_free(b->tokens);
     CHECK(moor_tokens_new(b->rig.loop, &b->tokens, NULL) == MOOR_OK);
-    const struct moor_token_source source = { &b->rig.http, &b->keys, SIGN_IN };
+    const struct moor_token_source source = { &b->rig.http, &b->keys, SIGN_IN, NULL };
     moor_tokens_load(b->tokens, &b->keys);
     CHECK(moor_tokens_source(b->tokens, &source, NULL) == MOOR_OK);
 }
