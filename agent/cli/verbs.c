@@ -154,6 +154,8 @@ static moor_azcm run_verb(struct moor_cli *cli, const struct moor_verb *verb, co
     moor_azcm number = check_rights(cli, verb);
     if (number != AZCM_OK)
         return number;
+    if (verb->admin && plat_dirs_check(&err) != MOOR_OK)
+        return moor_cli_fail(cli, AZCM_INIT, &err, NULL);
     if (verb->admin)
         moor_cli_begin_log(cli);
     number = verb->run(cli, own, words);

@@ -74,6 +74,8 @@ static moor_code run_role(const struct moor_role *role, const struct common_opti
     if (c == MOOR_OK)
         c = plat_dirs_init(o->service, err);
     if (c == MOOR_OK)
+        c = plat_dirs_check(err);
+    if (c == MOOR_OK)
         c = moor_loop_new(&loop, err);
     return c == MOOR_OK ? role->run(loop, own, err) : c;
 }

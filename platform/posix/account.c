@@ -75,9 +75,24 @@ moor_code plat_find_group(const char *name, uint32_t *gid, struct moor_error *er
     return find(lookup_group, "group", name, gid, err);
 }
 
+/* By these the environment leads libraries to other modules, authorities and files: OpenSSL loads
+ * what OPENSSL_CONF names, libcurl writes its sessions' keys where SSLKEYLOGFILE says. */
+static void forget_variables(void)
+{
+    static const char *const names[] = {
+        "OPENSSL_CONF",  "OPENSSL_CONF_INCLUDE", "OPENSSL_ENGINES", "OPENSSL_MODULES",
+        "SSL_CERT_FILE", "SSL_CERT_DIR",         "SSLKEYLOGFILE",   "CURL_CA_BUNDLE",
+        "CURL_HOME",     "CURL_SSL_BACKEND",     "HOSTALIASES",     "LOCALDOMAIN",
+        "RES_OPTIONS",   "GCONV_PATH",           "TMPDIR",          "SQLITE_TMPDIR",
+    };
+    for (size_t i = 0; i < MOOR_COUNTOF(names); i++)
+        (void)unsetenv(names[i]);
+}
+
 void plat_protect_process(void)
 {
     const struct rlimit none = { 0, 0 };
     (void)setrlimit(RLIMIT_CORE, &none);
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    forget_variables();
 }

@@ -36,26 +36,26 @@ static const char *const places[PLAT_DIR_COUNT] = {
 static char root[ROOT_MAX];
 static char below_root[PLAT_DIR_COUNT][ROOT_MAX + 64];
 
-static moor_code check_component(const char *path, int fd, bool last, struct moor_error *err)
+static moor_code check_component(const char *what, const char *path, int fd, bool last,
+                                 struct moor_error *err)
 {
     struct stat st;
     if (fstat(fd, &st) != 0)
-        return plat_fail(err, errno, ROOT_VARIABLE "=%s", path);
+        return plat_fail(err, errno, "%s: %s", what, path);
     if (st.st_uid != 0 && st.st_uid != geteuid())
         return moor_fail(err, MOOR_E_DENIED,
-                         ROOT_VARIABLE ": %s belongs to user %u, neither root nor the caller", path,
+                         "%s: %s belongs to user %u, neither root nor the caller", what, path,
                          (unsigned)st.st_uid);
     bool others_write = (st.st_mode & (S_IWGRP | S_IWOTH)) != 0;
     bool sticky_ancestor = !last && (st.st_mode & S_ISVTX);
     if (others_write && !sticky_ancestor)
-        return moor_fail(err, MOOR_E_DENIED,
-                         ROOT_VARIABLE ": %s can be written by others (mode %04o)", path,
-                         (unsigned)(st.st_mode & 07777));
+        return moor_fail(err, MOOR_E_DENIED, "%s: %s can be written by others (mode %04o)", what,
+                         path, (unsigned)(st.st_mode & 07777));
     return MOOR_OK;
 }
 
 /* Every prefix of path, "/" included. The careful walk refuses links on the way. */
-static moor_code check_root(const char *path, struct moor_error *err)
+static moor_code check_folder(const char *what, const char *path, struct moor_error *err)
 {
     size_t n = strlen(path);
     char prefix[ROOT_MAX];
@@ -66,8 +66,8 @@ static moor_code check_root(const char *path, struct moor_error *err)
         MOOR_AUTO(plat_file) folder = PLAT_FILE_INIT;
         moor_code c = posix_folder(prefix, &folder, err);
         if (c != MOOR_OK)
-            return moor_context(err, ROOT_VARIABLE);
-        c = check_component(prefix, folder.fd_, i == n, err);
+            return moor_context(err, "%s", what);
+        c = check_component(what, prefix, folder.fd_, i == n, err);
         if (c != MOOR_OK)
             return c;
     }
@@ -90,12 +90,24 @@ moor_code plat_dirs_init(bool ignore_env, struct moor_error *err)
         return MOOR_OK; /* "/" is where everything is anyway */
     memcpy(path, value, n);
     path[n] = '\0';
-    moor_code c = check_root(path, err);
+    moor_code c = check_folder(ROOT_VARIABLE, path, err);
     if (c != MOOR_OK)
         return c;
     memcpy(root, path, n + 1);
     for (size_t i = 0; i < PLAT_DIR_COUNT; i++)
         (void)snprintf(below_root[i], sizeof(below_root[i]), "%s%s", root, places[i]);
+    return MOOR_OK;
+}
+
+moor_code plat_dirs_check(struct moor_error *err)
+{
+    static const plat_dir roots[] = { PLAT_DIR_STATE, PLAT_DIR_ETC, PLAT_DIR_RUN, PLAT_DIR_HANDLERS,
+                                      PLAT_DIR_GUESTCONFIG };
+    for (size_t i = 0; i < MOOR_COUNTOF(roots); i++) {
+        moor_code c = check_folder("unsafe folder", plat_dir_path(roots[i]), err);
+        if (c != MOOR_OK && c != MOOR_E_NOTFOUND)
+            return c;
+    }
     return MOOR_OK;
 }
 

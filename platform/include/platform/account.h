@@ -13,7 +13,8 @@ bool plat_is_admin(void);    /* root, or an elevated administrator */
 uint32_t plat_user_id(void); /* effective */
 MOOR_NODISCARD moor_code plat_find_user(const char *name, uint32_t *uid, struct moor_error *err);
 MOOR_NODISCARD moor_code plat_find_group(const char *name, uint32_t *gid, struct moor_error *err);
-/* No core dumps, not traceable by the same user; call first thing in main(). */
+/* No core dumps, not traceable by the same user, and without the variables by which whoever starts
+ * the program could lead its libraries to other files; call first thing in main(). */
 void plat_protect_process(void);
 
 #endif

@@ -32,6 +32,11 @@ typedef enum plat_dir {
  * system. Without this call there is no root. */
 MOOR_NODISCARD moor_code plat_dirs_init(bool ignore_env, struct moor_error *err);
 
+/* DENIED when one of the folders that only root may write (state, settings, run, handlers, manager
+ * state), or a folder on the way, belongs to somebody else or can be written by others: what is
+ * read there could be anybody's. Missing ones are fine. */
+MOOR_NODISCARD moor_code plat_dirs_check(struct moor_error *err);
+
 /* "" when there is none. */
 const char *plat_dirs_root(void);
 
