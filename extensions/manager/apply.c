@@ -81,6 +81,13 @@ void moor_work_fail(struct moor_work *w, const char *error_code, int64_t code, c
     moor_manager_fail_item(i, error_code, code, message);
 }
 
+static void drop_group(const struct moor_item *i)
+{
+    MOOR_AUTO(moor_buf) name = MOOR_BUF(300);
+    moor_buf_fmt(&name, "%s.%s", i->publisher, i->type);
+    plat_group_remove(moor_buf_cstr(&name));
+}
+
 static void advance(struct moor_manager *m, struct moor_item *i, const struct moor_step *step)
 {
     if (step->next != MOOR_PHASE_ENABLED)
@@ -96,6 +103,8 @@ static void advance(struct moor_manager *m, struct moor_item *i, const struct mo
         i->multi = false;
         i->disable_exit = i->uninstall_exit = MOOR_EXIT_NOT_RUN;
     }
+    if (step->next == MOOR_PHASE_UNINSTALLED && step->action != MOOR_ACT_LEAVE)
+        drop_group(i);
     if (step->next == MOOR_PHASE_UNINSTALLED)
         moor_item_settle(i, MOOR_OUTCOME_SUCCEEDED, "", 0, "Plugin uninstalled");
 }

@@ -9,6 +9,7 @@
 #include "platform/dirs.h"
 #include "platform/file.h"
 #include "run/child.h"
+#include "run/log.h"
 #include "run/loop.h"
 
 #include <inttypes.h>
@@ -17,6 +18,7 @@
 
 #define OUTPUT_TAIL 1600
 #define ENV_MAX     24
+#define TASKS_MAX   8192 /* far above what any handler starts, far below what hurts */
 #define SIGNAL_KILL 9
 #define SIGNAL_TERM 15
 
@@ -201,6 +203,43 @@ static moor_code output_paths(struct moor_command *c, const struct moor_command_
     return code;
 }
 
+/* The reference agent's exceptions from its limit on processor time; a manifest's own word wins. */
+static const struct {
+    const char *handler;
+    uint32_t cpu_percent;
+} busy_handlers[] = {
+    { "Microsoft.Azure.Monitor.AzureMonitorLinuxAgent", 60 },
+    { "Microsoft.Azure.AzureDefenderForServers.MDE.Linux", 60 },
+    { "Microsoft.SoftwareUpdateManagement.LinuxOsUpdateExtension", 60 },
+    { "Microsoft.EnterpriseCloud.Monitoring.OmsAgentForLinux", 60 },
+};
+
+struct plat_limits moor_command_limits(const char *handler, const struct moor_manifest *m)
+{
+    struct plat_limits l = { m->cpu_quota_percent, (uint64_t)m->memory_quota_mb << 20, TASKS_MAX };
+    for (size_t n = 0; n < MOOR_COUNTOF(busy_handlers) && !l.cpu_percent; n++)
+        if (moor_strcasecmp(handler, busy_handlers[n].handler) == 0)
+            l.cpu_percent = busy_handlers[n].cpu_percent;
+    return l;
+}
+
+/* The group of all versions and extensions of the handler; NULL where there are no groups. */
+static const char *join_group(const struct moor_item *i, const struct moor_manifest *m,
+                              struct moor_arena *arena)
+{
+    struct moor_error err = MOOR_ERROR_INIT;
+    const char *name = moor_arena_fmt(arena, "%s.%s", i->publisher, i->type);
+    if (!name)
+        return NULL;
+    const struct plat_limits limits = moor_command_limits(name, m);
+    moor_code c = plat_group_set(name, &limits, &err);
+    if (c == MOOR_OK)
+        return name;
+    if (c != MOOR_E_UNSUPPORTED)
+        moor_log_error(MOOR_LOG_WARNING, "handler.unlimited", &err, "name", i->name, NULL);
+    return NULL;
+}
+
 static moor_code spawn(struct moor_loop *l, struct moor_command *cmd,
                        const struct moor_command_opts *o, const char *folder,
                        struct moor_error *err)
@@ -224,7 +263,12 @@ static moor_code spawn(struct moor_loop *l, struct moor_command *cmd,
         return moor_fail(err, MOOR_E_NOMEM, "extension %s: out of memory", o->item->name);
     const char *const argv[] = { "/bin/sh", "-c", line, NULL };
     const struct moor_child_opts opts = {
-        .spawn = { .argv = argv, .env = env, .cwd = folder, .out = &out, .err = &errors },
+        .spawn = { .argv = argv,
+                   .env = env,
+                   .cwd = folder,
+                   .out = &out,
+                   .err = &errors,
+                   .group = join_group(o->item, &m, &arena) },
         .timeout_ms = timeouts_ms[o->verb],
     };
     return moor_child_start(l, &opts, on_end, cmd, &cmd->child, err);

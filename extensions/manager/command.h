@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "contract/manifest.h"
 #include "manager/item.h"
+#include "platform/group.h"
 
 struct moor_loop;
 struct moor_command;
@@ -36,6 +37,10 @@ MOOR_NODISCARD moor_code moor_command_start(
     struct moor_command **out, struct plat_process_id *running, struct moor_error *err);
 void moor_command_free(struct moor_command *c); /* the process goes on */
 MOOR_DEFINE_AUTOPTR(moor_command)
+
+/* What a handler and all it starts may use: resourceLimits of its manifest, else what the reference
+ * agent grants it. handler is its full name. Pure. */
+struct plat_limits moor_command_limits(const char *handler, const struct moor_manifest *m);
 
 uint64_t moor_command_timeout_ms(moor_handler_verb verb);
 

@@ -294,12 +294,22 @@ static void on_again(void *ctx)
     moor_manager_kick(ctx);
 }
 
+static void measure(struct moor_item *i)
+{
+    MOOR_AUTO(moor_buf) name = MOOR_BUF(300);
+    moor_buf_fmt(&name, "%s.%s", i->publisher, i->type);
+    if (!plat_group_usage(moor_buf_cstr(&name), &i->usage))
+        i->usage = (struct plat_usage){ 0, 0 };
+}
+
 static void on_tick(void *ctx)
 {
     struct moor_manager *m = ctx;
     moor_timer_arm(m->tick, TICK_MS);
-    for (size_t n = 0; n < m->items.count; n++)
+    for (size_t n = 0; n < m->items.count; n++) {
         moor_folder_drop_events(m->items.list[n]);
+        measure(m->items.list[n]);
+    }
     moor_manager_kick(m);
 }
 

@@ -50,6 +50,12 @@ const char *moor_report_provisioning(const struct moor_item *i)
     return i->outcome == MOOR_OUTCOME_FAILED ? "Failed" : "Succeeded";
 }
 
+/* What of the items is told. What they use changes all the time and is no reason for a report. */
+struct limits {
+    size_t status_max;
+    bool usage;
+};
+
 static void add_str(struct moor_buf *b, const char *name, const char *value)
 {
     moor_buf_fmt(b, ",\"%s\":", name);
@@ -72,7 +78,7 @@ static void add_unmanaged(struct moor_buf *b, const struct moor_item *i)
     moor_buf_char(b, '}');
 }
 
-static void add_item(struct moor_buf *b, const struct moor_item *i, size_t status_max)
+static void add_item(struct moor_buf *b, const struct moor_item *i, const struct limits *l)
 {
     bool installed = i->phase != MOOR_PHASE_ABSENT && i->phase != MOOR_PHASE_UNINSTALLED;
     moor_buf_str(b, "{\"name\":");
@@ -85,8 +91,11 @@ static void add_item(struct moor_buf *b, const struct moor_item *i, size_t statu
     add_str(b, "provisioningState", moor_report_provisioning(i));
     add_str(b, "errorCode", i->error_code);
     add_str(b, "message", i->message);
-    if (*i->status && strlen(i->status) <= status_max)
+    if (*i->status && strlen(i->status) <= l->status_max)
         moor_buf_fmt(b, ",\"status\":%s", i->status);
+    if (l->usage && i->usage.cpu_ms)
+        moor_buf_fmt(b, ",\"usage\":{\"cpuMilliseconds\":%" PRIu64 ",\"memoryBytes\":%" PRIu64 "}",
+                     i->usage.cpu_ms, i->usage.memory_bytes);
     moor_buf_char(b, '}');
 }
 
@@ -108,7 +117,8 @@ static bool is_unmanaged(const struct moor_item *i)
 }
 
 static void add_content(struct moor_buf *b, const struct moor_items *items,
-                        const struct moor_denial *denials, size_t denial_count, size_t status_max)
+                        const struct moor_denial *denials, size_t denial_count,
+                        const struct limits *l)
 {
     moor_buf_str(b, "\"extensions\":[");
     for (size_t n = 0; n < items->count; n++) {
@@ -117,7 +127,7 @@ static void add_content(struct moor_buf *b, const struct moor_items *items,
         if (is_unmanaged(items->list[n]))
             add_unmanaged(b, items->list[n]);
         else
-            add_item(b, items->list[n], status_max);
+            add_item(b, items->list[n], l);
     }
     moor_buf_str(b, "],\"runCommands\":[],\"configurationAssignments\":[],\"denials\":[");
     for (size_t n = 0; n < denial_count; n++) {
@@ -129,13 +139,14 @@ static void add_content(struct moor_buf *b, const struct moor_items *items,
 }
 
 static moor_code make_content(struct moor_buf *b, const struct moor_items *items,
-                              const struct moor_denial *denials, size_t denial_count,
+                              const struct moor_denial *denials, size_t denial_count, bool usage,
                               struct moor_error *err)
 {
     moor_code c = MOOR_E_NOMEM;
     for (size_t n = 0; n < MOOR_COUNTOF(status_limits) && c != MOOR_OK; n++) {
         moor_buf_reset(b);
-        add_content(b, items, denials, denial_count, status_limits[n]);
+        const struct limits l = { status_limits[n], usage };
+        add_content(b, items, denials, denial_count, &l);
         c = moor_buf_ok(b, "report", err);
     }
     return c;
@@ -145,7 +156,7 @@ moor_code moor_report_hash(const struct moor_items *items, const struct moor_den
                            size_t denial_count, char out[65], struct moor_error *err)
 {
     MOOR_AUTO(moor_buf) b = MOOR_BUF(CONTENT_MAX);
-    moor_code c = make_content(&b, items, denials, denial_count, err);
+    moor_code c = make_content(&b, items, denials, denial_count, false, err);
     if (c == MOOR_OK)
         moor_sha256_hex(moor_buf_view(&b), out);
     return c;
@@ -163,7 +174,7 @@ void moor_buf_report(struct moor_buf *b, const struct moor_report *r)
     add_str(b, "reportHash", r->hash);
     moor_buf_char(b, ',');
     MOOR_AUTO(moor_buf) content = MOOR_BUF(CONTENT_MAX);
-    if (make_content(&content, r->items, r->denials, r->denial_count, NULL) != MOOR_OK)
+    if (make_content(&content, r->items, r->denials, r->denial_count, true, NULL) != MOOR_OK)
         moor_buf_reset(&content); /* not here: moor_report_hash() of the same succeeded */
     moor_buf_span(b, moor_buf_view(&content));
     moor_buf_char(b, '}');

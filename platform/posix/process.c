@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "group.h"
 #include "platform/oserr.h"
 #include "proc.h"
 
@@ -64,6 +65,8 @@ struct plan {
     const struct plat_spawn *how;
     int fds[4]; /* become 0..3; the last may be -1 */
     int report; /* an errno is written here when exec fails */
+    int groups[POSIX_GROUP_TREES];
+    size_t group_count;
 };
 
 static void child_signals(void)
@@ -98,6 +101,14 @@ static int child_descriptors(struct plan *p)
     return 0;
 }
 
+static int child_groups(const struct plan *p)
+{
+    for (size_t i = 0; i < p->group_count; i++)
+        if (write(p->groups[i], "0", 1) != 1)
+            return errno;
+    return 0;
+}
+
 static int child_limits(const struct plat_spawn *how)
 {
     const struct rlimit memory = { how->memory_max, how->memory_max };
@@ -113,7 +124,9 @@ MOOR_NORETURN static void child_main(struct plan *p)
 {
     static char *const empty[] = { NULL };
     child_signals();
-    int e = setsid() < 0 ? errno : child_descriptors(p);
+    int e = setsid() < 0 ? errno : child_groups(p);
+    if (!e)
+        e = child_descriptors(p);
     if (!e && chdir(p->how->cwd ? p->how->cwd : "/") != 0)
         e = errno;
     if (!e)
@@ -230,8 +243,12 @@ moor_code plat_spawn(const struct plat_spawn *how, struct plat_process *out, str
     for (size_t i = 0; i < MOOR_COUNTOF(files); i++)
         p.fds[i] = files[i] ? files[i]->fd_ : i < 3 ? null.fd_ : -1;
 
+    if (how->group)
+        p.group_count = posix_group_open(how->group, p.groups);
     pid_t pid = -1;
     int e = start(&p, report.fd_, &pid);
+    for (size_t i = 0; i < p.group_count; i++)
+        (void)close(p.groups[i]);
     if (p.report >= 0)
         (void)close(p.report);
     if (e)

@@ -280,6 +280,25 @@ bool plat_host_reboot_pending(void)
     return false;
 }
 
+moor_code plat_group_set(const char *name, const struct plat_limits *limits, struct moor_error *err)
+{
+    (void)name;
+    (void)limits;
+    return moor_fail(err, MOOR_E_UNSUPPORTED, "no groups here");
+}
+
+bool plat_group_usage(const char *name, struct plat_usage *out)
+{
+    (void)name;
+    (void)out;
+    return false;
+}
+
+void plat_group_remove(const char *name)
+{
+    (void)name;
+}
+
 /* The service. */
 struct moor_link {
     struct moor_http_transport transport;
