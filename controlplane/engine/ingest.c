@@ -79,8 +79,10 @@ static moor_code gunzip(struct moor_span body, struct moor_buf *out, struct moor
         in.z.avail_out = (uInt)room;
         status = inflate(&in.z, Z_NO_FLUSH);
         moor_buf_grew(out, room - in.z.avail_out);
+        if (status == Z_STREAM_END && in.z.avail_in > 0) /* RFC 1952: another member follows */
+            status = inflateReset(&in.z);
     }
-    if (status != Z_STREAM_END || in.z.avail_in)
+    if (status != Z_STREAM_END)
         return bad_json(err, "The content is no complete gzip stream.");
     return MOOR_OK;
 }

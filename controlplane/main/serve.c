@@ -176,6 +176,7 @@ MOOR_NODISCARD static moor_code start_server(struct moor_service *service, void 
         .route_count = count,
         .ctx = &d->app,
         .finish = moor_app_finish,
+        .code_header = "x-ms-error-code",
         .refusal = moor_app_refusal,
     };
     c = moor_http_server_new(moor_service_loop(service), &opts, &d->server, err);

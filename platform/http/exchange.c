@@ -245,6 +245,8 @@ void moor_http_refuse(struct moor_http_exchange *ex, int status, const char *cod
         opts->refusal(opts->ctx, status, code, message, &body);
     else
         print_refusal(code, message, &body);
+    if (opts->code_header)
+        moor_http_reply_header(ex, opts->code_header, code);
     answer(ex, status, JSON_TYPE, &body);
 }
 

@@ -76,6 +76,7 @@ struct moor_http_server_opts {
     bool (*gate)(void *ctx, struct moor_http_exchange *ex);
     /* Every answer passes here before it is sent, refusals too: headers for all; access log. */
     void (*finish)(void *ctx, struct moor_http_exchange *ex);
+    const char *code_header; /* static: a header with the code of moor_http_refuse(); NULL = none */
     /* Body of our own refusals; NULL = {"error":{"code":…,"message":…}}. */
     void (*refusal)(void *ctx, int status, const char *code, const char *message,
                     struct moor_buf *body);

@@ -68,7 +68,9 @@ static uint16_t port_of(const union address *a)
 
 static bool public_v4(const unsigned char ip[4])
 {
-    return ip[0] != 0 && ip[0] != 127 && ip[0] < 224 && !(ip[0] == 169 && ip[1] == 254);
+    static const unsigned char host_of_vm[4] = { 168, 63, 129, 16 }; /* Azure's, from within */
+    return ip[0] != 0 && ip[0] != 127 && ip[0] < 224 && !(ip[0] == 169 && ip[1] == 254) &&
+           memcmp(ip, host_of_vm, sizeof(host_of_vm)) != 0;
 }
 
 static bool public_v6(const unsigned char ip[16])
@@ -86,7 +88,7 @@ static bool public_v6(const unsigned char ip[16])
     for (size_t i = 0; i < sizeof(wraps) / sizeof(wraps[0]); i++)
         if (memcmp(ip, wraps[i].bytes, wraps[i].length) == 0)
             return public_v4(ip + wraps[i].v4_at);
-    return ip[0] != 0xff && !(ip[0] == 0xfe && (ip[1] & 0xc0) == 0x80);
+    return ip[0] != 0xff && !(ip[0] == 0xfe && (ip[1] & 0x80) != 0); /* link and site */
 }
 
 bool plat_net_is_public(const void *sockaddr, size_t n)

@@ -94,6 +94,8 @@ def test_sizes_are_limited_on_the_wire_and_unpacked(site):
     answer = site.send(b"[" + b" " * 1048576 + b"]")
     assert answer.status == 413 and code_of(answer) == "ContentLengthLimitExceeded"
     assert "1048578 bytes" in answer.json["error"]["message"]
+    answer = site.send(b"[" + b" " * (5 << 20) + b"]")
+    assert answer.status == 413 and code_of(answer) == "RequestEntityTooLarge"
     bomb = gzip.compress(b"[" + b" " * (60 << 20) + b"]")
     assert len(bomb) < 1048576
     answer = site.send(bomb, headers={"Content-Encoding": "gzip"}, timeout=60)

@@ -37,8 +37,9 @@ void plat_net_finish(int fd);
 /* For http/client.c, which checks where a connection goes before it is made. The numbers and the
  * address are the system's own (struct sockaddr). -1 when it cannot be had. */
 int plat_net_socket(int family, int type, int protocol);
-/* False for the unspecified, loopback, link-local, multicast and broadcast addresses, also when
- * they are wrapped in IPv6 (mapped, compatible, NAT64, 6to4), and for all that is not IP. */
+/* False for the unspecified, loopback, link-local, site-local, multicast and broadcast addresses
+ * and for 168.63.129.16, where a virtual machine of Azure reaches its host; also when they are
+ * wrapped in IPv6 (mapped, compatible, NAT64, 6to4), and for all that is not IP. */
 bool plat_net_is_public(const void *sockaddr, size_t n);
 
 struct plat_peer {

@@ -109,6 +109,14 @@ static void gzip_is_unpacked_within_limits(void)
     CHECK(strstr(joined, "\"Count\":1") != NULL);
     CHECK_INT(take(moor_span(good.data, good.len - 1), true, ""), MOOR_E_BADINPUT);
     CHECK_INT(take(MOOR_SPAN_LIT("[{}]"), true, ""), MOOR_E_BADINPUT);
+    MOOR_AUTO(moor_buf) parts = packed("[{\"Count\"", 1);
+    MOOR_AUTO(moor_buf) rest = packed(":2}]", 1);
+    moor_buf_span(&parts, moor_buf_view(&rest));
+    CHECK_INT(take(moor_buf_view(&parts), true, ""), MOOR_OK);
+    CHECK(strstr(joined, "\"Count\":2") != NULL);
+    CHECK_INT(take(moor_span(parts.data, parts.len - 1), true, ""), MOOR_E_BADINPUT);
+    moor_buf_str(&parts, "what is no member");
+    CHECK_INT(take(moor_buf_view(&parts), true, ""), MOOR_E_BADINPUT);
     char blanks[1025];
     memset(blanks, ' ', 1024);
     blanks[1024] = 0;
