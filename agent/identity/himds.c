@@ -13,7 +13,9 @@
 #include "platform/host.h"
 #include "run/log.h"
 
-#define SUPPORTED "2021-02-01, 2020-06-01, 2019-11-01, 2019-08-15"
+/* For the other doors, key files and calls to the cloud, whatever comes in here. */
+#define SPARE_FILES 24
+#define SUPPORTED   "2021-02-01, 2020-06-01, 2019-11-01, 2019-08-15"
 
 struct moor_himds {
     struct moor_identity *identity;
@@ -356,7 +358,8 @@ static moor_code open_doors(struct moor_himds *h, const struct moor_himds_opts *
         /* Room for everybody who may hold a key. */
         .limits = { .body_max = 1024,
                     .connections_max = MOOR_CHALLENGES_MAX,
-                    .connections_per_peer = MOOR_CHALLENGES_PER_USER },
+                    .connections_per_peer = MOOR_CHALLENGES_PER_USER,
+                    .spare_files = SPARE_FILES },
         .callers = true,
         .routes = routes,
         .route_count = MOOR_COUNTOF(routes),

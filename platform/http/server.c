@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "http/server_internal.h"
+#include "platform/self.h"
 #include "run/loop.h"
 
 #define ACCEPT_RETRY_MS 1000 /* after accept() failed for lack of descriptors or memory */
@@ -92,6 +93,26 @@ static bool admit(struct moor_http_server *s, int fd, struct moor_conn_origin *o
     return out->counted != NULL;
 }
 
+static void accept_later(struct moor_http_server *s)
+{
+    pause_accepting(s, true);
+    moor_timer_arm(s->retry_accept, ACCEPT_RETRY_MS);
+}
+
+/* Numbers are given out from the lowest: a high one says that few are left, for other doors, for
+ * files and for this process's own calls. */
+static bool leaves_enough(struct moor_http_server *s, int fd)
+{
+    if ((unsigned)fd + s->opts.limits.spare_files < plat_files_max())
+        return true;
+    if (s->idle.head) {
+        moor_conn_free(s->idle.head);
+        return true;
+    }
+    accept_later(s);
+    return false;
+}
+
 static void on_accept(struct evconnlistener *ev, evutil_socket_t fd, struct sockaddr *address,
                       int address_len, void *ctx)
 {
@@ -100,7 +121,7 @@ static void on_accept(struct evconnlistener *ev, evutil_socket_t fd, struct sock
     (void)address_len;
     struct moor_http_server *s = ((struct moor_listener *)ctx)->server;
     struct moor_conn_origin from = { .counted = NULL };
-    if (make_room(s) && admit(s, fd, &from))
+    if (make_room(s) && leaves_enough(s, fd) && admit(s, fd, &from))
         moor_conn_open(s, fd, &from);
     else
         plat_net_close(fd);
@@ -116,8 +137,7 @@ static void on_accept_error(struct evconnlistener *ev, void *ctx)
         moor_conn_free(s->idle.head);
         return;
     }
-    pause_accepting(s, true);
-    moor_timer_arm(s->retry_accept, ACCEPT_RETRY_MS);
+    accept_later(s);
 }
 
 static void fill_in_limits(struct moor_http_limits *l)
@@ -131,6 +151,7 @@ static void fill_in_limits(struct moor_http_limits *l)
         .idle_timeout_ms = 120 * 1000,
         .connections_max = 1024,
         .connections_per_peer = 256,
+        .spare_files = 8,
     };
     l->head_max = l->head_max ? l->head_max : defaults.head_max;
     l->headers_max = l->headers_max ? l->headers_max : defaults.headers_max;
@@ -141,6 +162,7 @@ static void fill_in_limits(struct moor_http_limits *l)
     l->connections_max = l->connections_max ? l->connections_max : defaults.connections_max;
     l->connections_per_peer =
         l->connections_per_peer ? l->connections_per_peer : defaults.connections_per_peer;
+    l->spare_files = l->spare_files ? l->spare_files : defaults.spare_files;
 }
 
 moor_code moor_http_server_new(struct moor_loop *l, const struct moor_http_server_opts *opts,

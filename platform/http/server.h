@@ -34,6 +34,7 @@ struct moor_http_limits {
     uint64_t idle_timeout_ms;      /* kept-alive connection without a request; 0 = 120 s */
     unsigned connections_max;      /* in all; 0 = 1024 */
     unsigned connections_per_peer; /* per address (TCP) or user; 0 = 256 */
+    unsigned spare_files;          /* descriptors left to the rest of the process; 0 = 8 */
 };
 
 struct moor_http_tls {

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <termios.h>
 #include <unistd.h>
@@ -52,6 +53,14 @@ moor_code plat_absolute_path(const char *path, char **out, struct moor_error *er
 const char *plat_environment(const char *name)
 {
     return secure_getenv(name);
+}
+
+unsigned plat_files_max(void)
+{
+    struct rlimit r;
+    if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur > INT_MAX)
+        return INT_MAX;
+    return (unsigned)r.rlim_cur;
 }
 
 moor_code plat_set_environment(const char *name, const char *value, struct moor_error *err)

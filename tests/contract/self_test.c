@@ -16,6 +16,13 @@ static void an_absent_variable_is_null(void)
     CHECK(plat_environment("PATH") != NULL);
 }
 
+static void descriptors_are_below_their_limit(void)
+{
+    MOOR_AUTO(plat_file) f = PLAT_FILE_INIT;
+    CHECK_INT(plat_open("/proc/self/stat", PLAT_READ, &f, NULL), MOOR_OK);
+    CHECK(f.fd_ >= 0 && (unsigned)f.fd_ < plat_files_max());
+}
+
 static void nothing_was_inherited_here(void)
 {
     MOOR_AUTO(plat_file) socket = PLAT_FILE_INIT;
@@ -32,5 +39,5 @@ static void nobody_becomes_root_or_somebody_unknown(void)
 }
 
 CHECK_MAIN(CHECK_TEST(the_program_knows_its_own_path), CHECK_TEST(an_absent_variable_is_null),
-           CHECK_TEST(nothing_was_inherited_here),
+           CHECK_TEST(descriptors_are_below_their_limit), CHECK_TEST(nothing_was_inherited_here),
            CHECK_TEST(nobody_becomes_root_or_somebody_unknown))

@@ -23,6 +23,9 @@ const char *plat_environment(const char *name);
 MOOR_NODISCARD moor_code plat_set_environment(const char *name, const char *value,
                                               struct moor_error *err);
 
+/* How many descriptors this process may have; their numbers are below it. */
+unsigned plat_files_max(void);
+
 /* Whether somebody looks at what is written to standard error. */
 bool plat_on_terminal(void);
 
