@@ -2,7 +2,7 @@
 /* mooring connect */
 #include "cli/joining.h"
 
-static const struct moor_option connect_options[] = {
+const struct moor_option moor_connect_options[] = {
     MOOR_JOIN_WHERE,
     MOOR_JOIN_RESOURCE,
     MOOR_CREDENTIAL_OPTIONS(struct moor_join_options, who),
@@ -14,7 +14,7 @@ static moor_azcm run_connect(struct moor_cli *cli, const void *options,
 {
     MOOR_AUTO(moor_joining) j = MOOR_JOINING_INIT;
     (void)words;
-    moor_azcm number = moor_joining_prepare(cli, options, connect_options, true, &j);
+    moor_azcm number = moor_joining_prepare(cli, options, moor_connect_options, true, &j);
     return number == AZCM_OK ? moor_joining_connect(cli, &j) : number;
 }
 
@@ -32,7 +32,7 @@ const struct moor_verb moor_verb_connect = {
             "undone, and what could not be undone is named. The same command run again after a\n"
             "crash goes on where it stopped; run on a connected machine it changes nothing and\n"
             "succeeds.\n",
-    .options = connect_options,
+    .options = moor_connect_options,
     .options_size = sizeof(struct moor_join_options),
     .admin = true,
     .run = run_connect,

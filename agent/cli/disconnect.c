@@ -5,6 +5,7 @@
 #include "connect/session.h"
 
 #define ARENA_MAX (2 * 1024 * 1024)
+#define LIMIT_MS  (600 * 1000)
 
 struct leaving {
     struct moor_arena arena;
@@ -16,11 +17,13 @@ struct leaving {
 struct disconnect_options {
     struct moor_credential_options who;
     const char *config;
-    bool local_only;
+    bool local_only, remove_extensions;
 };
 #define DO(member) offsetof(struct disconnect_options, member)
 static const struct moor_option disconnect_options[] = {
     { "config", 0, "FILE", DO(config), "JSON or YAML file with options; these here win" },
+    { "remove-extensions", 0, NULL, DO(remove_extensions),
+      "uninstall the extensions first, and wait for it" },
     { "force-local-only", 'f', NULL, DO(local_only), "leave the resource in the cloud" },
     MOOR_CREDENTIAL_OPTIONS(struct disconnect_options, who),
     { NULL, 0, NULL, 0, NULL },
@@ -33,9 +36,13 @@ static moor_azcm disconnect_now(struct moor_cli *cli, const struct disconnect_op
     MOOR_AUTOPTR(moor_credentials) secrets = NULL;
     struct moor_error err = MOOR_ERROR_INIT;
     struct moor_credential_options given = o->who;
-    struct moor_disconnect_params p = { .local_only = o->local_only };
+    struct moor_disconnect_params p = { .local_only = o->local_only,
+                                        .remove_extensions = o->remove_extensions };
     const struct moor_progress progress = moor_cli_progress(cli);
     moor_azcm number = AZCM_OK;
+    if (o->local_only && o->remove_extensions)
+        return moor_cli_refuse(cli, AZCM_INVALID_ARGUMENT,
+                               "--remove-extensions and --force-local-only: give one of them");
     if (!o->local_only) {
         if (!given.tenant)
             given.tenant = config->tenant_id;
@@ -48,6 +55,7 @@ static moor_azcm disconnect_now(struct moor_cli *cli, const struct disconnect_op
         return number;
     if (moor_session_new(p.cloud, &w->settings, &session, &err))
         return moor_cli_fail(cli, AZCM_INIT, &err, NULL);
+    moor_session_limit(session, LIMIT_MS);
     if (moor_disconnect(session, config, &p, &progress, &number, &err) != MOOR_OK)
         return moor_cli_fail(cli, number, &err, NULL);
     return AZCM_OK;
@@ -96,7 +104,7 @@ static moor_azcm run_disconnect(struct moor_cli *cli, const void *options,
     struct disconnect_options o = *given;
     (void)words;
     moor_azcm number = moor_config_file_apply(cli, given->config, disconnect_options,
-                                              moor_verb_connect.options, &o, &w.pairs);
+                                              moor_connect_options, &o, &w.pairs);
     o.who.from_file = !given->who.secret && !given->who.token;
     if (number == AZCM_OK)
         number = disconnect_in(cli, &o, &w);
@@ -110,7 +118,9 @@ const struct moor_verb moor_verb_disconnect = {
     .words = "",
     .summary = "delete the resource and this machine's identity",
     .text = "Then key, certificates and tokens of this machine are removed. Installed extensions\n"
-            "stay. With --force-local-only neither cloud nor identity service need to answer.\n"
+            "stay, unless --remove-extensions deletes their resources first and waits until this\n"
+            "machine has uninstalled them. With --force-local-only neither cloud nor identity "
+            "service need to answer.\n"
             "Credentials are given as for connect.\n",
     .options = disconnect_options,
     .options_size = sizeof(struct disconnect_options),

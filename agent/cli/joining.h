@@ -19,9 +19,7 @@ struct moor_join_options {
     const char *config, *subscription, *group, *location, *name, *cloud, *tags, *correlation_id;
     const char *key_store;
     const char *private_link_scope, *timeout;
-    const char *gateway, *automanage, *key_argument;       /* refused */
-    bool ignore_check, skip_check, aws_name, auto_upgrade; /* accepted, of no effect here */
-    const char *vm_id, *key_file;                          /* connect existing */
+    const char *vm_id, *key_file, *key_argument; /* connect existing */
 };
 #define MOOR_JOIN(member) offsetof(struct moor_join_options, member)
 #define MOOR_JOIN_WHERE                                                                            \
@@ -46,6 +44,8 @@ struct moor_join_options {
         "private-link-scope", 0, "ARMID", MOOR_JOIN(private_link_scope),                           \
             "private link scope of the resource, passed on"                                        \
     }
+
+extern const struct moor_option moor_connect_options[]; /* of connect and ensure-connected */
 
 /* Options are given as the command line gave them; drop it in every case. */
 struct moor_joining {

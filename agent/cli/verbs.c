@@ -16,12 +16,26 @@
 #define OWN_BYTES 512
 
 static const struct moor_verb *const verbs[] = {
-    &moor_verb_check,          &moor_verb_check_identity, &moor_verb_cloud_list,
-    &moor_verb_cloud_register, &moor_verb_cloud_remove,   &moor_verb_cloud_show,
-    &moor_verb_config_clear,   &moor_verb_config_get,     &moor_verb_config_info,
-    &moor_verb_config_list,    &moor_verb_config_set,     &moor_verb_connect,
-    &moor_verb_disconnect,     &moor_verb_extension_list, &moor_verb_genkey,
-    &moor_verb_help,           &moor_verb_logs,           &moor_verb_show,
+    &moor_verb_check,
+    &moor_verb_check_identity,
+    &moor_verb_cloud_list,
+    &moor_verb_cloud_register,
+    &moor_verb_cloud_remove,
+    &moor_verb_cloud_show,
+    &moor_verb_config_clear,
+    &moor_verb_config_get,
+    &moor_verb_config_info,
+    &moor_verb_config_list,
+    &moor_verb_config_set,
+    &moor_verb_connect,
+    &moor_verb_connect_existing,
+    &moor_verb_disconnect,
+    &moor_verb_ensure_connected,
+    &moor_verb_extension_list,
+    &moor_verb_genkey,
+    &moor_verb_help,
+    &moor_verb_logs,
+    &moor_verb_show,
     &moor_verb_version,
 };
 

@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/jsontab.h"
+#include "base/text.h"
 #include "connect/himds.h"
 #include "connect/resource.h"
 #include "connect/session.h"
@@ -52,6 +53,7 @@ struct work {
     char vm_id[37];
     struct moor_buf public_key;
     struct moor_agentconfig config;
+    bool strict;   /* see moor_connect_settle() */
     bool resuming; /* vm_id is of a run that was killed */
     bool group_made, key_made, resource_made, config_written;
 };
@@ -190,11 +192,42 @@ static moor_code step_key(void *work, struct moor_error *err)
     moor_code c = save_pending(w, err);
     if (c != MOOR_OK)
         return c;
-    c = moor_himds_begin(w->session, w->vm_id, w->resource_id, w->params->key_in_tpm,
+    c = moor_himds_begin(w->session,
+                         &(struct moor_himds_begin){ .vm_id = w->vm_id,
+                                                     .resource_id = w->resource_id,
+                                                     .tpm = w->params->key_in_tpm },
                          &w->public_key, err);
     /* Also after a failure that may have come behind the work. */
     w->key_made = true;
     return c;
+}
+
+/* The names of a resource that somebody else made. */
+static moor_code step_names(void *work, struct moor_error *err)
+{
+    struct work *w = work;
+    MOOR_AUTO(moor_buf) machine = MOOR_BUF(1024);
+    char *subscription = moor_arena_str(w->arena, moor_span_str(w->params->subscription));
+    if (!subscription)
+        return moor_fail(err, MOOR_E_NOMEM, "subscription: out of memory");
+    moor_uuid_lower(subscription);
+    w->subscription = subscription;
+    memcpy(w->vm_id, w->params->vm_id, sizeof(w->vm_id));
+    moor_uuid_lower(w->vm_id);
+    moor_arm_machine_id(&machine, w->subscription, w->params->group, w->params->name);
+    return keep(w, &machine, &w->resource_id, err);
+}
+
+static moor_code step_given_key(void *work, struct moor_error *err)
+{
+    struct work *w = work;
+    w->key_made = true;
+    return moor_himds_begin(w->session,
+                            &(struct moor_himds_begin){ .vm_id = w->vm_id,
+                                                        .resource_id = w->resource_id,
+                                                        .tpm = w->params->key_in_tpm,
+                                                        .given = w->params->private_key },
+                            &w->public_key, err);
 }
 
 static struct moor_json *machine_body(const struct work *w, struct moor_error *err)
@@ -310,6 +343,16 @@ static const struct moor_step steps[] = {
       step_finish },
 };
 
+static const struct moor_step existing_steps[] = {
+    { "service", "Reaching the identity service", AZCM_NO_HIMDS, step_service },
+    { "names", "Naming the resource", AZCM_INVALID_ARGUMENT, step_names },
+    { "key", "Making the machine's key, to be vouched for by the given one", AZCM_KEYS,
+      step_given_key },
+    { "config", "Writing agentconfig.json", AZCM_SAVE_PARAMETERS, step_config },
+    { "identity", "Getting the certificate, sending the first heartbeat", AZCM_CERTIFICATE,
+      step_finish },
+};
+
 MOOR_PRINTF(2, 3) static void note(const struct moor_progress *p, const char *fmt, ...)
 {
     MOOR_AUTO(moor_buf) text = MOOR_BUF(2048);
@@ -362,6 +405,7 @@ static bool asks_for(const struct moor_connect_params *p, const struct moor_agen
     return moor_strcasecmp(p->cloud->name, a->cloud) == 0 &&
            moor_strcasecmp(p->group, a->resource_group) == 0 &&
            moor_strcasecmp(p->name, a->resource_name) == 0 &&
+           (!p->vm_id || moor_strcasecmp(p->vm_id, a->vm_id) == 0) &&
            (!p->tenant_id || moor_strcasecmp(p->tenant_id, a->tenant_id) == 0) &&
            moor_arm_id_parse(moor_span_str(a->resource_id), &id, arena, NULL) == MOOR_OK &&
            (strlen(p->subscription) != 36 ||
@@ -379,10 +423,32 @@ static moor_code go_on(struct work *w, struct moor_connect_result *out, struct m
     }
     const char *state = moor_json_get_str(status, "status");
     out->was_connected = moor_streq(state, "Connected") && !is_pending();
-    if (!out->was_connected)
+    if (!out->was_connected && w->params && w->params->vm_id)
+        c = moor_steps_run(existing_steps, MOOR_COUNTOF(existing_steps), w, w->progress, w->azcm,
+                           err);
+    else if (!out->was_connected || w->strict)
         c = moor_steps_run(&steps[MOOR_COUNTOF(steps) - 1], 1, w, w->progress, w->azcm, err);
     if (c == MOOR_OK)
         out->config = w->config;
+    return c;
+}
+
+/* All steps, and back when one fails. */
+static moor_code start_anew(struct work *w, moor_azcm *azcm, struct moor_error *err)
+{
+    const struct moor_connect_params *p = w->params;
+    w->config = (struct moor_agentconfig){ .schema = 1 };
+    w->arm = (struct moor_arm){ .session = w->session,
+                                .base = p->cloud->resource_manager,
+                                .token = &w->token,
+                                .correlation_id = p->correlation_id };
+    moor_code c = p->vm_id ? moor_steps_run(existing_steps, MOOR_COUNTOF(existing_steps), w,
+                                            w->progress, azcm, err)
+                           : moor_steps_run(steps, MOOR_COUNTOF(steps), w, w->progress, azcm, err);
+    if (c != MOOR_OK && moor_session_late(w->session))
+        *azcm = AZCM_CONNECT;
+    if (c != MOOR_OK)
+        undo(w);
     return c;
 }
 
@@ -398,30 +464,33 @@ moor_code moor_connect(struct moor_session *s, const struct moor_connect_params 
                       .public_key = MOOR_BUF(4096) };
     *out = (struct moor_connect_result){ .was_connected = false };
     moor_code c = moor_agentconfig_load(&w.config, arena, err);
-    if (c == MOOR_OK && asks_for(params, &w.config, arena))
-        return go_on(&w, out, err);
-    if (c == MOOR_OK) {
+    if (c == MOOR_OK && asks_for(params, &w.config, arena)) {
+        c = go_on(&w, out, err);
+    } else if (c == MOOR_OK) {
         *azcm = AZCM_ALREADY_CONNECTED;
-        return moor_fail(err, MOOR_E_EXISTS, "this machine is connected as %s",
-                         w.config.resource_id);
-    }
-    if (c != MOOR_E_NOTFOUND) {
+        c = moor_fail(err, MOOR_E_EXISTS, "this machine is connected as %s", w.config.resource_id);
+    } else if (c != MOOR_E_NOTFOUND) {
         *azcm = AZCM_CONFIG_READ;
-        return c;
+    } else {
+        c = start_anew(&w, azcm, err);
     }
-    w.config = (struct moor_agentconfig){ .schema = 1 };
-    w.arm = (struct moor_arm){ .session = s,
-                               .base = params->cloud->resource_manager,
-                               .token = &w.token,
-                               .correlation_id = params->correlation_id };
-    c = moor_steps_run(steps, MOOR_COUNTOF(steps), &w, progress, azcm, err);
-    if (c != MOOR_OK && moor_session_late(s))
-        *azcm = AZCM_CONNECT;
     if (c == MOOR_OK)
         out->config = w.config;
-    else
-        undo(&w);
     moor_buf_drop(&w.public_key);
     moor_secret_drop(&w.token);
     return c;
+}
+
+moor_code moor_connect_settle(struct moor_session *s, const struct moor_agentconfig *config,
+                              bool strict, const struct moor_progress *progress,
+                              struct moor_connect_result *out, struct moor_arena *arena,
+                              moor_azcm *azcm, struct moor_error *err)
+{
+    struct work w = { .session = s,
+                      .progress = progress,
+                      .arena = arena,
+                      .azcm = azcm,
+                      .config = *config,
+                      .strict = strict };
+    return go_on(&w, out, err);
 }

@@ -30,6 +30,9 @@ struct moor_connect_params {
     const char *correlation_id;     /* NULL = none */
     const char *private_link_scope; /* resource id, NULL = none */
     bool key_in_tpm;
+    /* Of a resource that was made beforehand: nobody signs in. NULL = make one. */
+    const char *vm_id;
+    const struct moor_secret *private_key; /* PEM: the key it was registered with */
 };
 
 struct moor_connect_result {
@@ -45,10 +48,21 @@ MOOR_NODISCARD moor_code moor_connect(struct moor_session *s,
                                       struct moor_connect_result *out, struct moor_arena *arena,
                                       moor_azcm *azcm, struct moor_error *err);
 
+/* The same for a machine that is connected already as config says: asks the identity role, and does
+ * what may be missing. strict: a heartbeat is sent in every case, so that MOOR_OK means the service
+ * has just heard this machine. */
+MOOR_NODISCARD moor_code moor_connect_settle(struct moor_session *s,
+                                             const struct moor_agentconfig *config, bool strict,
+                                             const struct moor_progress *progress,
+                                             struct moor_connect_result *out,
+                                             struct moor_arena *arena, moor_azcm *azcm,
+                                             struct moor_error *err);
+
 struct moor_disconnect_params {
     const struct moor_cloud *cloud; /* NULL with local_only */
     struct moor_credential who;
     bool local_only;
+    bool remove_extensions; /* and wait until this machine has uninstalled them */
 };
 /* Deletes the resource, then key, certificates, tokens and agentconfig.json of this machine.
  * config is what agentconfig.json says; NULL: it is gone or unreadable (local_only). */

@@ -98,16 +98,22 @@ moor_code moor_himds_settled_status(struct moor_session *s, struct moor_json **o
     return c;
 }
 
-moor_code moor_himds_begin(struct moor_session *s, const char *vm_id, const char *resource_id,
-                           bool tpm, struct moor_buf *public_key, struct moor_error *err)
+moor_code moor_himds_begin(struct moor_session *s, const struct moor_himds_begin *b,
+                           struct moor_buf *public_key, struct moor_error *err)
 {
-    MOOR_AUTO(moor_buf) body = MOOR_BUF(2048);
+    MOOR_AUTO(moor_buf) body = MOOR_BUF_SECRET(16384);
     MOOR_AUTOPTR(moor_json) v = NULL;
     moor_buf_str(&body, "{\"vmId\":");
-    moor_buf_json_str(&body, moor_span_str(vm_id));
+    moor_buf_json_str(&body, moor_span_str(b->vm_id));
     moor_buf_str(&body, ",\"resourceId\":");
-    moor_buf_json_str(&body, moor_span_str(resource_id));
-    moor_buf_str(&body, tpm ? ",\"keyStore\":\"tpm\"}" : "}");
+    moor_buf_json_str(&body, moor_span_str(b->resource_id));
+    if (b->tpm)
+        moor_buf_str(&body, ",\"keyStore\":\"tpm\"");
+    if (b->given) {
+        moor_buf_str(&body, ",\"privateKey\":");
+        moor_buf_json_str(&body, moor_secret_reveal(b->given));
+    }
+    moor_buf_char(&body, '}');
     moor_code c = moor_buf_ok(&body, "connect request", err);
     if (c == MOOR_OK)
         c = call(s, "POST", "/connect/begin", moor_buf_view(&body), CALL_MS, &v, err);
@@ -115,7 +121,7 @@ moor_code moor_himds_begin(struct moor_session *s, const char *vm_id, const char
         return c;
     const char *key = moor_json_get_str(v, "clientPublicKey");
     const char *echoed = moor_json_get_str(v, "vmId");
-    if (!key || !*key || (echoed && moor_strcasecmp(echoed, vm_id) != 0))
+    if (!key || !*key || (echoed && moor_strcasecmp(echoed, b->vm_id) != 0))
         return moor_fail(err, MOOR_E_PROTOCOL,
                          "identity service: answer to /connect/begin: no key for this machine id");
     moor_buf_str(public_key, key);

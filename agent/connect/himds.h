@@ -19,9 +19,16 @@ MOOR_NODISCARD moor_code moor_himds_status(struct moor_session *s, struct moor_j
 MOOR_NODISCARD moor_code moor_himds_settled_status(struct moor_session *s, struct moor_json **out,
                                                    struct moor_error *err);
 
-/* Makes or finds the key, in the TPM or in a file; appends base64 of the PKCS#1 public key. */
-MOOR_NODISCARD moor_code moor_himds_begin(struct moor_session *s, const char *vm_id,
-                                          const char *resource_id, bool tpm,
+struct moor_secret;
+struct moor_himds_begin {
+    const char *vm_id;
+    const char *resource_id;
+    bool tpm;                        /* where the key is to be; else in a file */
+    const struct moor_secret *given; /* PEM of a key made elsewhere that proves for it, once;
+                                        NULL = none */
+};
+/* Makes or finds the key; appends base64 of the PKCS#1 public key. */
+MOOR_NODISCARD moor_code moor_himds_begin(struct moor_session *s, const struct moor_himds_begin *b,
                                           struct moor_buf *public_key, struct moor_error *err);
 
 /* Certificate and first heartbeat, after agentconfig.json is there. */

@@ -56,6 +56,8 @@ static const struct moor_azcm_entry entries[] = {
     { AZCM_RESOURCE_NAME, "ResourceName", "no resource name could be made from the host name",
       "give one with --resource-name" },
     { AZCM_KEYS, "Keys", "the machine's key could not be made", SEE_LOGS },
+    { AZCM_PRIVATE_KEY, "PrivateKey", "the private key cannot be read",
+      "want PEM, or base64 of the PKCS#1 DER as mooring genkey prints it" },
     { AZCM_SAVE_PARAMETERS, "SaveParameters", "agentconfig.json could not be written", "" },
     { AZCM_AZURE_VM, "AzureVirtualMachine",
       "this is an Azure virtual machine, which is managed as one",

@@ -47,6 +47,7 @@ typedef enum moor_azcm {
     AZCM_COMMAND = 101,
     AZCM_RESOURCE_NAME = 102,
     AZCM_KEYS = 103,
+    AZCM_PRIVATE_KEY = 104,
     AZCM_SAVE_PARAMETERS = 106,
     AZCM_AZURE_VM = 141
 } moor_azcm;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/jsontab.h"
+#include "crypto/key.h"
 #include "http/server.h"
 #include "identity/door.h"
 #include "platform/dirs.h"
@@ -17,7 +18,8 @@ struct moor_admin {
 
 struct begin_request {
     const char *vm_id, *resource_id;
-    int store; /* where the key is to be: of store_names */
+    int store;               /* where the key is to be: of store_names */
+    const char *private_key; /* PEM; NULL: the machine's own key proves */
 };
 enum { STORE_DEFAULT, STORE_TPM };
 
@@ -67,6 +69,7 @@ static const struct moor_json_field begin_fields[] = {
     { MOOR_F_STR, "resourceId", offsetof(struct begin_request, resource_id), MOOR_F_REQUIRED, 1,
       512, NULL },
     { MOOR_F_ENUM, "keyStore", offsetof(struct begin_request, store), 0, 0, 0, store_names },
+    { MOOR_F_STR, "privateKey", offsetof(struct begin_request, private_key), 0, 1, 8192, NULL },
     { MOOR_F_END, NULL, 0, 0, 0, 0, NULL },
 };
 static const struct moor_json_shape begin_shape = { sizeof(struct begin_request), begin_fields, 0 };
@@ -84,6 +87,18 @@ static void on_begun(void *ctx, const char *public_key, const struct moor_error 
     moor_http_reply_json(p->ex, 200, v);
 }
 
+/* The key made elsewhere, when there is one; its text is wiped. */
+static moor_code read_given(struct begin_request *asked, struct moor_key **out,
+                            struct moor_error *err)
+{
+    if (!asked->private_key)
+        return MOOR_OK;
+    struct moor_span pem = moor_span_str(asked->private_key);
+    moor_code c = moor_key_from_pem(pem, out, err);
+    moor_wipe((char *)(uintptr_t)asked->private_key, pem.n);
+    return c;
+}
+
 static void post_begin(void *ctx, struct moor_http_exchange *ex)
 {
     struct moor_admin *a = ctx;
@@ -92,14 +107,17 @@ static void post_begin(void *ctx, struct moor_http_exchange *ex)
     if (!p)
         return;
     struct begin_request *asked = &p->begin;
+    MOOR_AUTOPTR(moor_key) given = NULL;
     moor_code c = moor_json_decode(moor_http_body(ex), "connect request", &begin_shape, asked,
                                    moor_http_arena(ex), &err);
+    if (!c)
+        c = read_given(asked, &given, &err);
     if (!c)
         moor_http_on_gone(ex, on_gone, p);
     if (!c)
         c = moor_identity_begin(a->identity,
                                 &(struct moor_identity_begin){ asked->vm_id, asked->resource_id,
-                                                               asked->store == STORE_TPM },
+                                                               asked->store == STORE_TPM, given },
                                 on_begun, p, &err);
     if (!c)
         return;

@@ -186,8 +186,9 @@ struct begin_job {
     char *resource_id;
     bool tpm;
     moor_key_kind kind;
-    struct moor_key *old; /* in a TPM, and good if that still takes it; NULL = make a new one */
-    struct moor_key *key; /* NULL = the old one is good */
+    struct moor_key *old;   /* in a TPM, and good if that still takes it; NULL = make a new one */
+    struct moor_key *key;   /* NULL = the old one is good */
+    struct moor_key *given; /* proves for it, once; NULL = none */
     struct moor_error err;
 };
 
@@ -195,6 +196,7 @@ static void free_job(struct begin_job *job)
 {
     moor_key_free(job->old);
     moor_key_free(job->key);
+    moor_key_free(job->given);
     free(job->resource_id);
     free(job);
 }
@@ -244,6 +246,8 @@ static void on_key(void *ctx, bool cancelled)
     struct moor_error err = job->err;
     if (i && !cancelled && !err.code && job->key)
         err.code = take_key(i, job, &err);
+    if (i && !cancelled && !err.code && job->given)
+        err.code = moor_keystore_give(&i->keys, job->given, &err);
     free_job(job);
     if (!i)
         return;
@@ -280,6 +284,7 @@ static moor_code start_key(struct moor_identity *i, const struct moor_identity_b
     job->tpm = asked->tpm;
     job->kind = wanted_kind();
     job->old = old ? moor_key_ref(old) : NULL;
+    job->given = asked->given ? moor_key_ref(asked->given) : NULL;
     for (size_t n = 0; n < sizeof(job->vm_id) - 1 && asked->vm_id[n]; n++)
         job->vm_id[n] = asked->vm_id[n];
     moor_code c = moor_pool_submit(i->pool, make_key, on_key, job, err);
@@ -303,16 +308,22 @@ static bool has_key_for(struct moor_identity *i, const struct moor_identity_begi
 moor_code moor_identity_begin(struct moor_identity *i, const struct moor_identity_begin *asked,
                               moor_identity_begin_fn done, void *ctx, struct moor_error *err)
 {
+    struct moor_error why = MOOR_ERROR_INIT;
     if (i->begin || i->finish_done)
         return moor_fail(err, MOOR_E_EXISTS, "another connect is under way");
     if (i->machine && !moor_streq(i->machine->config.vm_id, asked->vm_id))
         return moor_fail(err, MOOR_E_EXISTS, "this machine is connected as %s: disconnect first",
                          i->machine->config.resource_id);
-    bool had = has_key_for(i, asked);
+    /* A key from outside for a machine that has had its own is a new beginning. */
+    if (asked->given && i->machine)
+        stop_work(i);
+    bool had = has_key_for(i, asked) && !(asked->given && i->keys.doc.client_id);
     i->begin_done = done;
     i->begin_ctx = ctx;
     if (had && !asked->tpm) {
-        tell_begun(i, &(struct moor_error)MOOR_ERROR_INIT);
+        if (asked->given)
+            why.code = moor_keystore_give(&i->keys, asked->given, &why);
+        tell_begun(i, &why);
         return MOOR_OK;
     }
     moor_code c = start_key(i, asked, had ? i->keys.key : NULL, err);

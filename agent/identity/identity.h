@@ -69,7 +69,8 @@ typedef void (*moor_identity_begin_fn)(void *ctx, const char *public_key,
                                        const struct moor_error *err);
 struct moor_identity_begin {
     const char *vm_id, *resource_id;
-    bool tpm; /* the key is to be in the TPM */
+    bool tpm;               /* the key is to be in the TPM */
+    struct moor_key *given; /* made elsewhere, proves for it, once; borrowed; NULL = none */
 };
 /* A key for this machine, durable before done runs: the one that is there when it was made for the
  * same vmId and place, and the TPM, if it is in one, still takes it. A machine that is connected

@@ -14,6 +14,7 @@
 #define DOC_NAME  "identity.json"
 #define CERT_NAME "myCert"
 
+#define GIVEN_KEY_NAME "given.key"
 #define NEXT_KEY_NAME  "next.key"
 #define NEXT_CERT_NAME "next.cert"
 
@@ -46,6 +47,7 @@ void moor_keystore_drop(struct moor_keystore *k)
     moor_cert_free(k->cert);
     moor_key_free(k->next_key);
     moor_cert_free(k->next_cert);
+    moor_key_free(k->given_key);
     moor_arena_drop(&k->arena);
     *k = (struct moor_keystore)MOOR_KEYSTORE_INIT;
 }
@@ -181,6 +183,8 @@ moor_code moor_keystore_load(struct moor_keystore *k, struct moor_error *err)
      * certificate may still lie beside it, and does not count. */
     if (!c && k->doc.client_id)
         c = load_certs(k, err);
+    else if (!c && load_key(GIVEN_KEY_NAME, &k->given_key, NULL) != MOOR_OK)
+        k->given_key = NULL;
     if (c)
         moor_keystore_drop(k);
     return c;
@@ -211,6 +215,8 @@ moor_code moor_keystore_create(struct moor_keystore *k, struct moor_key *key, co
         c = moor_key_to_pem(key, &pem, err);
     if (!c)
         c = moor_keystore_drop_next(k, err);
+    if (!c)
+        c = remove_file(GIVEN_KEY_NAME, err);
     /* A document without its key is harmless, so the document goes first. */
     if (!c)
         c = write_doc(&doc, err);
@@ -221,6 +227,20 @@ moor_code moor_keystore_create(struct moor_keystore *k, struct moor_key *key, co
     if (!c)
         moor_key_free(key);
     return c;
+}
+
+moor_code moor_keystore_give(struct moor_keystore *k, struct moor_key *given,
+                             struct moor_error *err)
+{
+    MOOR_AUTO(moor_secret) pem = MOOR_SECRET_INIT;
+    moor_code c = moor_key_to_pem(given, &pem, err);
+    if (!c)
+        c = write_file(GIVEN_KEY_NAME, moor_secret_reveal(&pem), err);
+    if (c)
+        return c;
+    moor_key_free(k->given_key);
+    k->given_key = moor_key_ref(given);
+    return MOOR_OK;
 }
 
 /* The PEM chain of a reply; *leaf is the first certificate. */
@@ -271,6 +291,8 @@ moor_code moor_keystore_enrol(struct moor_keystore *k, const struct moor_enrolme
     c = write_file(CERT_NAME, moor_buf_view(&pem), err);
     if (!c)
         c = write_doc(&doc, err);
+    if (!c)
+        c = remove_file(GIVEN_KEY_NAME, err);
     return c ? c : reload(k, err);
 }
 

@@ -7,6 +7,7 @@
  *   myCert          PEM chain, leaf first
  *   next.key        the key that is to replace it, made by a rotation that is under way
  *   next.cert       and its chain
+ *   given.key       a key made elsewhere that proves for identity.key, once (connect existing)
  *   tokens.cache    tokens.h
  *
  * Every write is durable before the function returns. Blocking, but the files are small: fine on
@@ -42,6 +43,7 @@ struct moor_keystore {
     struct moor_cert *cert;      /* NULL until the first certificate */
     struct moor_key *next_key;   /* NULL = no rotation under way */
     struct moor_cert *next_cert; /* NULL until it has one */
+    struct moor_key *given_key;  /* NULL: the key proves for itself */
     struct moor_identity_doc doc;
     struct moor_arena arena; /* of doc */
 };
@@ -67,6 +69,10 @@ MOOR_NODISCARD moor_code moor_keystore_load(struct moor_keystore *k, struct moor
 MOOR_NODISCARD moor_code moor_keystore_create(struct moor_keystore *k, struct moor_key *key,
                                               const char *vm_id, const char *resource_id,
                                               struct moor_error *err);
+
+/* Keeps a key made elsewhere (one more owner) until the first certificate is there. */
+MOOR_NODISCARD moor_code moor_keystore_give(struct moor_keystore *k, struct moor_key *given,
+                                            struct moor_error *err);
 
 /* What a certificate call answered. BADINPUT unless the leaf is for the key held here. */
 struct moor_enrolment {

@@ -227,10 +227,11 @@ static moor_code start_certificate(struct moor_registration *r, struct moor_erro
         .resource_id = r->o.config->resource_id,
         .now_s = moor_registration_time(r) / 1000,
     };
-    if (moor_key_in_tpm(subject) || moor_key_in_tpm(r->o.keys->key))
-        return moor_signing_request(r->o.pool, subject, r->o.keys->key, &p, on_request_made, r,
-                                    &r->signing, err);
-    moor_code c = moor_proof_request(subject, r->o.keys->key, &p, &csr, &proof, err);
+    struct moor_key *signer = r->o.keys->given_key ? r->o.keys->given_key : r->o.keys->key;
+    if (moor_key_in_tpm(subject) || moor_key_in_tpm(signer))
+        return moor_signing_request(r->o.pool, subject, signer, &p, on_request_made, r, &r->signing,
+                                    err);
+    moor_code c = moor_proof_request(subject, signer, &p, &csr, &proof, err);
     return c ? c : post_request(r, &csr, &proof, err);
 }
 

@@ -11,6 +11,7 @@
 #include "engine/live.h"
 #include "engine/proof.h"
 #include "run/log.h"
+#include "store/principals.h"
 
 #define LAST_DOC        "certificate"
 #define CERT_TEXT_MAX   ((size_t)16 << 10)
@@ -85,6 +86,7 @@ static moor_code check_signer(struct moor_call *c, const struct enrolment *e,
     const struct moor_machine_key *key = &e->keys.items[e->signer];
     switch (key->state) {
     case MOOR_KEY_CURRENT:
+    case MOOR_KEY_GIVEN:
         return MOOR_OK;
     case MOOR_KEY_PREVIOUS:
         return check_previous(c, e, key, err);
@@ -167,6 +169,34 @@ static moor_code issue(struct moor_call *c, struct enrolment *e, struct moor_err
     return MOOR_OK;
 }
 
+static bool is_next(const struct enrolment *e, const char *public_key)
+{
+    for (size_t i = 0; i < e->keys.count; i++)
+        if (e->keys.items[i].state == MOOR_KEY_NEXT &&
+            moor_streq(e->keys.items[i].public_key, public_key))
+            return true;
+    return false;
+}
+
+/* A key under which no certificate was ever issued, and that proves for another one, was made
+ * elsewhere for this: it is good for that one, as often as the answer gets lost. */
+static moor_code store_given(struct moor_call *c, const struct enrolment *e,
+                             const struct moor_machine_key *signer, struct moor_error *err)
+{
+    bool any = false;
+    if (signer->state == MOOR_KEY_GIVEN)
+        return is_next(e, e->subject)
+                   ? MOOR_OK
+                   : moor_service_refuse(err, 403, "KeySuperseded",
+                                         "the given key proved already, for another key: an "
+                                         "administrator can reconnect the machine");
+    moor_code code = moor_credential_any(c->app->store, e->machine.principal_id, &any, err);
+    if (code || any || signer->state != MOOR_KEY_CURRENT)
+        return code;
+    return moor_machine_key_set(c->app->store, e->machine.vm_id, signer->public_key, MOOR_KEY_GIVEN,
+                                c->now_ms, err);
+}
+
 /* A renewal leaves the keys as they are. A returned previous key is the current one again; any
  * other key becomes the next. */
 static moor_code store_key(struct moor_call *c, const struct enrolment *e, struct moor_error *err)
@@ -177,7 +207,10 @@ static moor_code store_key(struct moor_call *c, const struct enrolment *e, struc
     if (signer->state == MOOR_KEY_PREVIOUS)
         code = moor_machine_key_set(s, e->machine.vm_id, signer->public_key, MOOR_KEY_CURRENT,
                                     c->now_ms, err);
-    if (code || moor_streq(signer->public_key, e->subject))
+    if (code || (moor_streq(signer->public_key, e->subject) && signer->state != MOOR_KEY_GIVEN))
+        return code;
+    code = store_given(c, e, signer, err);
+    if (code)
         return code;
     for (size_t i = 0; i < e->keys.count; i++)
         if (e->keys.items[i].state != MOOR_KEY_NEXT &&

@@ -58,7 +58,8 @@ MOOR_NODISCARD moor_code moor_machine_each(struct moor_store *s, moor_machine_fn
 typedef enum moor_key_state {
     MOOR_KEY_CURRENT = 1,
     MOOR_KEY_NEXT = 2,
-    MOOR_KEY_PREVIOUS = 3
+    MOOR_KEY_PREVIOUS = 3,
+    MOOR_KEY_GIVEN = 4 /* made elsewhere, and has proved once: for the next key only */
 } moor_key_state;
 struct moor_machine_key {
     const char *public_key; /* base64 of the PKCS#1 DER, as clientPublicKey */

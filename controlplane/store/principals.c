@@ -182,6 +182,15 @@ moor_code moor_credential_used(struct moor_store *s, const unsigned char sha256[
         MOOR_VALS(moor_val_int(now_ms), moor_val_bytes(moor_span(sha256, 32))), NULL, err);
 }
 
+moor_code moor_credential_any(struct moor_store *s, const char *object_id, bool *any,
+                              struct moor_error *err)
+{
+    MOOR_AUTO(moor_rows) rows = MOOR_ROWS_INIT;
+    moor_code c = moor_db_start(s, "SELECT 1 FROM credentials WHERE object_id = $1 LIMIT 1",
+                                MOOR_VALS(moor_val_text(object_id)), &rows, err);
+    return c ? c : moor_db_next(&rows, any, err);
+}
+
 moor_code moor_credential_delete_all(struct moor_store *s, const char *object_id,
                                      struct moor_error *err)
 {

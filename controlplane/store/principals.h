@@ -87,6 +87,9 @@ MOOR_NODISCARD moor_code moor_credential_find(struct moor_store *s, struct moor_
                                               struct moor_error *err);
 MOOR_NODISCARD moor_code moor_credential_used(struct moor_store *s, const unsigned char sha256[32],
                                               int64_t now_ms, struct moor_error *err);
+/* Whether the principal has any certificate, ended ones too. */
+MOOR_NODISCARD moor_code moor_credential_any(struct moor_store *s, const char *object_id, bool *any,
+                                             struct moor_error *err);
 MOOR_NODISCARD moor_code moor_credential_delete_all(struct moor_store *s, const char *object_id,
                                                     struct moor_error *err);
 /* All but the one named. */

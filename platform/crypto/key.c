@@ -182,6 +182,20 @@ moor_code moor_key_from_public_pkcs1(struct moor_span base64, struct moor_key **
     return moor_ssl_adopt_key(pkey, out, err);
 }
 
+moor_code moor_key_from_private_pkcs1(struct moor_span base64, struct moor_key **out,
+                                      struct moor_error *err)
+{
+    MOOR_AUTO(moor_buf) der = MOOR_BUF_SECRET(8192);
+    moor_code c = moor_base64_decode(base64, &der, err);
+    if (c)
+        return moor_context(err, "private key");
+    const unsigned char *p = (const unsigned char *)der.data;
+    EVP_PKEY *pkey = d2i_PrivateKey(EVP_PKEY_RSA, NULL, &p, (long)der.len);
+    if (!pkey)
+        return moor_ssl_fail(err, MOOR_E_BADINPUT, "private key: want PKCS#1 DER");
+    return moor_ssl_adopt_key(pkey, out, err);
+}
+
 bool moor_key_same_public(const struct moor_key *a, const struct moor_key *b)
 {
     return EVP_PKEY_eq(a->pkey, b->pkey) == 1;

@@ -44,9 +44,11 @@ MOOR_NODISCARD moor_code moor_key_public_pkcs1(const struct moor_key *k, struct 
                                                struct moor_error *err);
 MOOR_NODISCARD moor_code moor_key_from_public_pkcs1(struct moor_span base64, struct moor_key **out,
                                                     struct moor_error *err);
-/* The private half in the same form: base64 of the PKCS#1 DER. Not of a key in a TPM. */
+/* The private half in the same form, base64 of the PKCS#1 DER, and back. Not of a key in a TPM. */
 MOOR_NODISCARD moor_code moor_key_private_pkcs1(const struct moor_key *k,
                                                 struct moor_secret *base64, struct moor_error *err);
+MOOR_NODISCARD moor_code moor_key_from_private_pkcs1(struct moor_span base64, struct moor_key **out,
+                                                     struct moor_error *err);
 bool moor_key_same_public(const struct moor_key *a, const struct moor_key *b);
 /* RSA modulus and exponent as base64url, for a JWK. */
 MOOR_NODISCARD moor_code moor_key_jwk_parts(const struct moor_key *k, struct moor_buf *n,
