@@ -8,6 +8,7 @@
 #include "base/span.h"
 #include "core/options.h"
 #include "core/version.h"
+#include "crypto/memory.h"
 #include "daemon/roles.h"
 #include "platform/account.h"
 #include "platform/dirs.h"
@@ -99,6 +100,7 @@ int main(int argc, char **argv)
     struct moor_words words = { .count = 0 };
     struct moor_error err = MOOR_ERROR_INIT;
     plat_protect_process();
+    moor_crypto_wipe_freed();
     plat_share_heap();
 
     const struct moor_role *role = argc > 1 ? find_role(argv[1]) : NULL;
