@@ -266,7 +266,8 @@ static void challenge(struct moor_himds *h, struct moor_http_exchange *ex)
         return;
     }
     moor_buf_fmt(&value, "Basic realm=%s", path);
-    moor_http_reply_header(ex, "WWW-Authenticate", moor_buf_cstr(&value));
+    /* Spelled as scripts that follow Azure's documentation look for it. */
+    moor_http_reply_header(ex, "Www-Authenticate", moor_buf_cstr(&value));
     moor_http_refuse(ex, 401, "unauthorized",
                      "Send the content of the file named in WWW-Authenticate");
 }
