@@ -157,6 +157,16 @@ static void end(struct moor_fetch_op *op)
         moor_work_done(w);
 }
 
+void moor_fetch_op_unlink(struct moor_fetch_op *op)
+{
+    if (!op->call)
+        return;
+    moor_http_cancel(op->transport, op->call);
+    op->call = NULL;
+    op->err.code = moor_fail(&op->err, MOOR_E_TRANSIENT, "package: the connection was ended");
+    end(op);
+}
+
 /* Pool thread: from the bytes on the disk to the handler's folder. */
 static void verify_and_unpack(void *ctx)
 {

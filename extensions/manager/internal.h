@@ -101,6 +101,8 @@ MOOR_NODISCARD moor_code moor_fetch_package(struct moor_work *w,
                                             const struct moor_desired_extension *goal,
                                             struct moor_error *err);
 void moor_fetch_op_free(struct moor_fetch_op *op);
+/* Before its connection goes: a download under way fails as if the network had; op is freed. */
+void moor_fetch_op_unlink(struct moor_fetch_op *op);
 void moor_fetch_clean(struct moor_manager *m); /* removes partial packages nobody wants */
 
 /* settle.c: reads the status of an enabled item; true when anything about it changed. */

@@ -234,6 +234,15 @@ static void forget_desired(struct moor_manager *m)
         m->items.list[n]->listed = false;
 }
 
+static void end_downloads(struct moor_manager *m)
+{
+    for (size_t n = 0; n < m->items.count; n++) {
+        struct moor_work *w = m->items.list[n]->work;
+        if (w && w->fetch)
+            moor_fetch_op_unlink(w->fetch);
+    }
+}
+
 void moor_link_refresh(struct moor_manager *m)
 {
     MOOR_AUTO(moor_arena) arena = MOOR_ARENA(256 * 1024);
@@ -246,6 +255,7 @@ void moor_link_refresh(struct moor_manager *m)
         return;
     }
     if (m->link) {
+        end_downloads(m);
         moor_link_free(m->link);
         m->link = NULL;
         forget_desired(m);

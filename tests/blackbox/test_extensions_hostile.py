@@ -284,6 +284,16 @@ def test_a_package_the_service_does_not_have_fails_its_item(service):
     refused(service, "PackageDownloadFailed", "package")
 
 
+def test_a_download_whose_connection_ends_is_given_up(broken):
+    broken.proxy.fault(r"^GET /packages/", hang())
+    broken.put()
+    broken.proxy.wait_for(r"^GET /packages/", count=1)
+    role = broken.machine.roles["extensions"]
+    broken.machine.mooring("disconnect", "--force-local-only")
+    wait_for(lambda: "package.retry" in role.log_text(), 30, "the download to be given up")
+    assert role.running
+
+
 def test_a_service_that_is_down_is_waited_for(broken):
     assert broken.put_and_settle(settings={"a": 1})[0] == "Succeeded"
     broken.controlplane.kill()
