@@ -9,12 +9,12 @@ import urllib.parse
 import pytest
 from cryptography.hazmat.primitives import serialization
 from harness.controlplane import ControlPlane
-from harness.extensions import Lab
+from harness.extensions import Hostile, Lab
 from harness.fixtures import _Space
 from harness.machine import Machine
 from harness.process import wait_for
 from harness.squid import Squid
-from harness.wire import Authority
+from harness.wire import Authority, ScriptServer, answer_bytes
 from log_site import LogSite
 
 FAR = "cp.moor.test"
@@ -64,7 +64,7 @@ def squid(workspace):
     started = []
 
     def start(**options):
-        proxy = Squid(workspace, hosts={FAR: "127.0.0.1"}, **options)
+        proxy = Squid(workspace, **{"hosts": {FAR: "127.0.0.1"}, **options})
         started.append(proxy)
         return proxy.__enter__()
     yield start
@@ -315,6 +315,26 @@ def test_a_changed_proxy_is_taken_without_a_restart(box, far, squid):
     box.stop()
     second.stop()
     assert len(second.entries()) >= 2
+
+
+def test_a_package_of_another_host_comes_without_the_token(workspace, unique, squid, authority, far):
+    """Only the intercepting proxy lets a test on one machine offer a host that is not local."""
+    other = Authority(workspace.path / "other")
+    lab = Hostile(workspace, unique)
+    data = lab.package()
+    lab.publish(data)
+    with ScriptServer({"/x.zip": answer_bytes(200, data)}, tls=other.issue("pkg", dns=["pkg.test"])) as host:
+        proxy = squid(hosts={"pkg.test": "127.0.0.1"}, **{**intercepting(authority, far),
+                                                          "upstream_ca": other.file})
+        lab.local_config(proxy__url=proxy.url, proxy__caFile=authority.file, proxy__bypass=["localhost"])
+        lab.offer("ext", data, uris=[f"https://pkg.test:{host.port}/x.zip?sig=canary"])
+        assert lab.put_and_settle()[0] == "Succeeded"
+        asked, = host.asked
+        lab.close()
+    assert asked.target == "/x.zip?sig=canary" and "authorization" not in asked.headers
+    own = [r for r in lab.proxy.requests if "/desiredState" in str(r)]
+    assert own, "what is bypassed went directly"
+    assert not [p for p in workspace.logs.glob("machine-*.log") if "canary" in p.read_text()]
 
 
 # What check says.
