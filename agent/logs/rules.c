@@ -5,6 +5,7 @@
 
 #include "core/url.h"
 #include "logs/glob.h"
+#include "logs/samples.h"
 
 #define PATTERN_MAX       1024
 #define SOURCES_MAX       10 /* the limits of Azure's own rules, as far as they have them */
@@ -262,9 +263,11 @@ static moor_code prepare_counters(const struct source *s, struct moor_flow_spec 
                                   struct moor_buf *ignored, struct moor_arena *arena,
                                   struct moor_error *err)
 {
-    (void)ignored;
     (void)arena;
     (void)err;
+    for (size_t i = 0; i < s->patterns.count; i++)
+        if (!moor_counter_known(s->patterns.items[i]))
+            note_ignored(ignored, s->patterns.items[i]);
     f->patterns = s->patterns;
     f->seconds = s->seconds;
     return MOOR_OK;

@@ -3,13 +3,30 @@
 
 #include <stdlib.h>
 
+#include "base/arena.h"
+#include "core/version.h"
 #include "logs/intake.h"
+#include "logs/samples.h"
+#include "platform/clock.h"
+#include "platform/counters.h"
 #include "platform/eventlog.h"
+#include "platform/host.h"
 #include "run/log.h"
 #include "run/loop.h"
 
 #define SETTING_BYTES   ((size_t)64 * 1024)
+#define FACTS_BYTES     ((size_t)64 * 1024)
+#define INSIGHTS_STREAM "Microsoft-InsightsMetrics"
 #define JOURNAL_TICK_MS 1000 /* entries of so long go out together */
+
+/* What a flow of samples remembers from one to the next. */
+struct sampler {
+    struct sampler *next;
+    char *key; /* of the flow */
+    uint64_t due_ms;
+    bool measured;
+    struct plat_counters last;
+};
 
 struct moor_sources {
     struct moor_loop *loop;
@@ -22,6 +39,10 @@ struct moor_sources {
     struct plat_eventlog *journal;
     struct moor_watch *journal_watch;
     struct moor_timer *journal_tick;
+    struct sampler *samplers;
+    struct moor_timer *sample_timer;
+    struct moor_heartbeat_facts facts; /* texts in the arena */
+    struct moor_arena arena;
 };
 
 /* The next flow of a kind, from *at on; NULL at the end. */
@@ -168,6 +189,129 @@ static void apply_journal(struct moor_sources *s)
     moor_log_error(MOOR_LOG_WARNING, "logs.journal_unwatched", &e, NULL);
 }
 
+/* Samples */
+
+static void free_samplers(struct moor_sources *s)
+{
+    while (s->samplers) {
+        struct sampler *x = s->samplers;
+        s->samplers = x->next;
+        free(x->key);
+        free(x);
+    }
+}
+
+/* The flow's sampler, made when it has none; NULL when out of memory. */
+static struct sampler *sampler_of(struct moor_sources *s, const struct moor_flow *f)
+{
+    for (struct sampler *x = s->samplers; x; x = x->next)
+        if (moor_streq(x->key, moor_flow_key(f)))
+            return x;
+    struct sampler *x = calloc(1, sizeof(*x));
+    if (x)
+        x->key = moor_strdup(moor_flow_key(f));
+    if (!x || !x->key) {
+        free(x);
+        return NULL;
+    }
+    x->next = s->samplers;
+    s->samplers = x;
+    return x;
+}
+
+static struct moor_buf *sample_row(void *ctx)
+{
+    return moor_flow_row(ctx);
+}
+
+static void sample_end(void *ctx)
+{
+    moor_flow_row_end(ctx, false);
+}
+
+static void take_counters(struct moor_sources *s, struct moor_flow *f, struct sampler *x)
+{
+    const struct moor_flow_spec *spec = moor_flow_spec(f);
+    struct plat_counters now;
+    plat_counters_read(&now);
+    const struct moor_sample sample = { .before = x->measured ? &x->last : NULL,
+                                        .now = &now,
+                                        .utc_ms = plat_utc_ms(),
+                                        .computer = s->computer,
+                                        .insights = moor_streq(spec->stream, INSIGHTS_STREAM) };
+    moor_sample_rows(&sample, &spec->patterns, sample_row, sample_end, f);
+    x->last = now;
+    x->measured = true;
+}
+
+static void take_heartbeat(struct moor_sources *s, struct moor_flow *f, struct sampler *x)
+{
+    (void)x;
+    moor_heartbeat_row_add(moor_flow_row(f), &s->facts, plat_utc_ms());
+    moor_flow_row_end(f, false);
+}
+
+/* Takes the samples of a kind that are due; *next_ms is lowered to when the next are. */
+static void sample_kind(struct moor_sources *s, int kind,
+                        void (*take)(struct moor_sources *, struct moor_flow *, struct sampler *),
+                        uint64_t *next_ms)
+{
+    uint64_t now = plat_mono_ms();
+    size_t at = 0;
+    for (struct moor_flow *f; (f = next_of(s, kind, &at));) {
+        struct sampler *x = sampler_of(s, f);
+        if (!x)
+            continue;
+        if (x->due_ms <= now && !moor_flow_is_full(f))
+            take(s, f, x);
+        if (x->due_ms <= now)
+            x->due_ms = now + (uint64_t)moor_flow_spec(f)->seconds * 1000;
+        if (x->due_ms < *next_ms)
+            *next_ms = x->due_ms;
+    }
+}
+
+static void on_sample_timer(void *ctx)
+{
+    struct moor_sources *s = ctx;
+    uint64_t next = UINT64_MAX, now = plat_mono_ms();
+    sample_kind(s, MOOR_FLOW_COUNTERS, take_counters, &next);
+    sample_kind(s, MOOR_FLOW_HEARTBEAT, take_heartbeat, &next);
+    if (next == UINT64_MAX)
+        moor_timer_disarm(s->sample_timer);
+    else
+        moor_timer_arm(s->sample_timer, next > now ? next - now : 1);
+}
+
+static const char *keep(struct moor_sources *s, const char *text)
+{
+    return text ? moor_arena_str(&s->arena, moor_span_str(text)) : NULL;
+}
+
+/* What heartbeats say of this machine. */
+static void read_facts(struct moor_sources *s, const struct moor_agentconfig *m)
+{
+    struct plat_host *h = calloc(1, sizeof(*h));
+    if (!h)
+        return;
+    plat_host_read(h);
+    struct moor_span rest = moor_span_str(h->os_version), major = moor_span_cut(&rest, '.');
+    struct moor_span minor = moor_span_cut(&rest, '.');
+    moor_arena_drop(&s->arena);
+    s->arena = (struct moor_arena)MOOR_ARENA(FACTS_BYTES);
+    s->facts = (struct moor_heartbeat_facts){ .computer = s->computer,
+                                              .os_name = keep(s, h->os_sku),
+                                              .os_major = moor_arena_str(&s->arena, major),
+                                              .os_minor = moor_arena_str(&s->arena, minor),
+                                              .version = moor_version(),
+                                              .vm_id = keep(s, m->vm_id),
+                                              .resource_id = keep(s, m->resource_id),
+                                              .resource_group = keep(s, m->resource_group),
+                                              .resource_name = keep(s, m->resource_name),
+                                              .subscription_id = keep(s, m->subscription_id) };
+    free(h);
+}
+
 moor_code moor_sources_new(struct moor_loop *l, struct moor_flow *const *flows, const size_t *count,
                            const char *computer, const char *journal_folder,
                            struct moor_sources **out, struct moor_error *err)
@@ -180,7 +324,10 @@ moor_code moor_sources_new(struct moor_loop *l, struct moor_flow *const *flows, 
     s->count = count;
     s->computer = computer;
     s->journal_folder = journal_folder;
+    s->arena = (struct moor_arena)MOOR_ARENA(FACTS_BYTES);
     moor_code c = moor_timer_new(l, on_journal_tick, s, &s->journal_tick, err);
+    if (c == MOOR_OK)
+        c = moor_timer_new(l, on_sample_timer, s, &s->sample_timer, err);
     if (c == MOOR_OK)
         *out = MOOR_TAKE(s);
     return c;
@@ -190,6 +337,8 @@ void moor_sources_stop(struct moor_sources *s)
 {
     close_intake(s);
     close_journal(s);
+    moor_timer_disarm(s->sample_timer);
+    free_samplers(s);
 }
 
 void moor_sources_free(struct moor_sources *s)
@@ -198,6 +347,8 @@ void moor_sources_free(struct moor_sources *s)
         return;
     moor_sources_stop(s);
     moor_timer_free(s->journal_tick);
+    moor_timer_free(s->sample_timer);
+    moor_arena_drop(&s->arena);
     free(s);
 }
 
@@ -205,6 +356,8 @@ void moor_sources_apply(struct moor_sources *s, const struct moor_logs_config *c
 {
     apply_intake(s, &c->settings.logs_syslog);
     apply_journal(s);
+    read_facts(s, &c->machine);
+    on_sample_timer(s);
 }
 
 void moor_sources_resume(struct moor_sources *s)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "logs/syslog.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -206,8 +207,7 @@ void moor_syslog_row_add(struct moor_buf *b, const struct moor_syslog *m,
     if (m->process.n)
         add_text(b, "ProcessName", m->process);
     if (m->pid.n && moor_parse_u64(m->pid, 0, INT32_MAX, &pid, NULL) == MOOR_OK) {
-        moor_buf_str(b, ",\"ProcessID\":");
-        moor_buf_span(b, m->pid);
+        moor_buf_fmt(b, ",\"ProcessID\":%" PRIu64, pid);
     }
     add_message(b, m->text, cut);
     add_text(b, "CollectorHostName", here);

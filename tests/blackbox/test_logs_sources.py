@@ -313,3 +313,38 @@ def test_the_journal_waits_for_its_destination_without_a_copy(box, journal):
     box.process.child.send_signal(1)
     box.endpoint.wait_rows(300)
     assert texts(box) == [f"entry {n}" for n in range(300)]
+
+
+# Samples
+
+
+def test_counters_and_heartbeats_become_rows(box):
+    body = box.rule_body([])
+    body["properties"]["dataSources"] = {"performanceCounters": [
+        {"name": "perf", "streams": ["Microsoft-Perf"], "samplingFrequencyInSeconds": 1,
+         "counterSpecifiers": ["Processor(*)\\% Processor Time", "\\Memory(*)\\Available MBytes Memory",
+                               "Logical Disk(*)\\% Used Space", "Nonsense(*)\\x"]},
+        {"name": "vm", "streams": ["Microsoft-InsightsMetrics"], "samplingFrequencyInSeconds": 1,
+         "counterSpecifiers": ["\\VmInsights\\DetailedMetrics"]}]}
+    body["properties"]["dataFlows"] = [{"streams": ["Microsoft-Perf", "Microsoft-InsightsMetrics",
+                                                    "Microsoft-Heartbeat"], "destinations": ["ws"]}]
+    box.connect()
+    box.write_rule(body)
+    box.start()
+
+    def named(stream, column):
+        return {r[column] for r in box.endpoint.rows(stream)}
+    wait_for(lambda: {"% Processor Time", "Available MBytes Memory"} <= named("Microsoft-Perf", "CounterName")
+             and {"UtilizationPercentage", "AvailableMB"} <= named("Microsoft-InsightsMetrics", "Name"), 40)
+    memory = next(r for r in box.endpoint.rows("Microsoft-Perf") if r["ObjectName"] == "Memory")
+    with open("/proc/meminfo", encoding="ascii") as file:
+        available = int(next(line for line in file if line.startswith("MemAvailable")).split()[1]) / 1024
+    assert 0.3 * available < memory["CounterValue"] < 3 * available
+    assert memory["CounterPath"].endswith("\\Memory(_Total)\\Available MBytes Memory")
+    for row in box.endpoint.rows("Microsoft-Perf"):
+        assert "%" not in row["CounterName"] or 0 <= row["CounterValue"] <= 100, row
+    (beat,) = box.endpoint.wait_rows(1, stream="Microsoft-Heartbeat")
+    assert beat["OSType"] == "Linux" and beat["Resource"] == "m" and beat["VMUUID"] and beat["Version"]
+    box.wait_said("Nonsense")
+    wait_for(lambda: box.counts()["queued"] == 0)
+    box.balanced()
