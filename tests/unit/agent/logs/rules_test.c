@@ -54,7 +54,8 @@ static void every_kind_of_source_becomes_flows(void)
             "\"facilityNames\":[\"auth\",\"kern\"],\"logLevels\":[\"Error\"]}],"
             "\"journal\":[{\"name\":\"j\",\"streams\":[\"Custom-A\"],\"units\":[\"a.service\"]}],"
             "\"performanceCounters\":[{\"name\":\"p\",\"streams\":[\"Custom-B\"],"
-            "\"samplingFrequencyInSeconds\":10,\"counterSpecifiers\":[\"Memory(*)\\\\x\"]}],"
+            "\"samplingFrequencyInSeconds\":10,\"counterSpecifiers\":[\"Memory(*)\\\\% Used "
+            "Memory\"]}],"
             "\"logFiles\":[{\"name\":\"f\",\"streams\":[\"Custom-A\"],\"filePatterns\":[\"/a\"],"
             "\"format\":\"text\",\"settings\":{\"text\":{\"recordStartTimestampFormat\":"
             "\"ISO 8601\"}}}]}",
