@@ -35,6 +35,9 @@ static const struct moor_verb *const verbs[] = {
     &moor_verb_genkey,
     &moor_verb_help,
     &moor_verb_logs,
+    &moor_verb_logs_check,
+    &moor_verb_logs_queue,
+    &moor_verb_logs_status,
     &moor_verb_show,
     &moor_verb_version,
 };

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/timefmt.h"
 #include "logs/flow_internal.h"
 #include "platform/clock.h"
 #include "platform/random.h"
@@ -40,6 +41,7 @@ struct moor_batch *moor_batch_new(struct moor_flow *f, enum moor_purpose purpose
     h->record_start = f->spec.record_start;
     h->computer = f->env->computer;
     b->flow = f;
+    b->made_ms = plat_utc_ms();
     b->harvest = h;
     b->purpose = purpose;
     b->arena = (struct moor_arena)MOOR_ARENA(MOOR_SPEC_BYTES);
@@ -90,7 +92,8 @@ static void rewind_flow(struct moor_flow *f)
 void moor_flow_wait_after(struct moor_flow *f, moor_verdict v, const struct moor_error *err)
 {
     uint64_t delay = moor_send_delay_ms(v, err, f->attempts, plat_random_below(UINT32_MAX));
-    f->attempts++;
+    if (f->attempts++ == 0)
+        f->waiting_since_ms = plat_utc_ms();
     f->waiting = true;
     rewind_flow(f);
     note_problem(f, err, delay);
@@ -500,6 +503,27 @@ void moor_flow_recorded(struct moor_flow *f)
     }
 }
 
+/* When the oldest row that we hold and nobody acknowledged was read; 0 = there is none. */
+static int64_t oldest_ms(const struct moor_flow *f)
+{
+    const struct moor_queue_entry *e = moor_flow_next_entry(f);
+    const struct moor_batch *b = f->sending ? f->sending : f->ready ? f->ready : f->storing;
+    if (e)
+        return e->created_ms;
+    if (f->waiting)
+        return f->waiting_since_ms;
+    return b ? b->made_ms : 0;
+}
+
+static void add_oldest(const struct moor_flow *f, struct moor_buf *b)
+{
+    int64_t ms = oldest_ms(f);
+    moor_buf_str(b, ",\"oldestUnacknowledged\":\"");
+    if (ms > 0)
+        moor_buf_rfc3339(b, ms);
+    moor_buf_char(b, '"');
+}
+
 void moor_flow_status(const struct moor_flow *f, struct moor_buf *b)
 {
     size_t files = 0;
@@ -512,6 +536,7 @@ void moor_flow_status(const struct moor_flow *f, struct moor_buf *b)
     moor_buf_fmt(b, ",\"files\":%zu,\"state\":\"%s\",\"error\":", files,
                  f->problem.code == MOOR_OK ? "delivering" : "waiting");
     moor_buf_json_str(b, moor_span_str(f->problem.msg));
+    add_oldest(f, b);
     moor_buf_str(b, ",\"counts\":");
     moor_json_encode(b, &moor_log_counts_shape, &f->counts);
     moor_buf_char(b, '}');

@@ -24,6 +24,7 @@ struct moor_batch {
     struct moor_harvest *harvest;
     unsigned lives[MOOR_HARVEST_SOURCES_MAX];
     enum moor_purpose purpose;
+    int64_t made_ms;     /* wall clock */
     bool stale;          /* was rewound meanwhile */
     struct moor_buf raw; /* rows of the pen, a line each; the pool makes the body */
     uint32_t pen_cut;
@@ -68,6 +69,7 @@ struct moor_flow {
     bool stopping;
     bool queue_full; /* said so */
     unsigned attempts;
+    int64_t waiting_since_ms;    /* wall clock: the first of them */
     struct moor_error problem;   /* MOOR_OK: all is well */
     uint64_t queue_done;         /* entries up to this one are delivered */
     uint64_t queue_done_written; /* ... says the document being written */

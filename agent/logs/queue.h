@@ -51,6 +51,7 @@ struct moor_queue_entry {
     uint64_t number;
     uint64_t bytes; /* of the file */
     uint32_t rows;
+    int64_t created_ms;
     char *key, *endpoint, *immutable_id, *stream;
 };
 

@@ -10,6 +10,7 @@
 #define PATTERN_MAX       1024
 #define SOURCES_MAX       10 /* the limits of Azure's own rules, as far as they have them */
 #define LIST_MAX          64
+#define ID_MIN            5
 #define COUNTERS_MAX      100
 #define FLOWS_MAX         (MOOR_COUNTOF(kinds) * SOURCES_MAX * SOURCES_MAX + 1)
 #define HEARTBEAT_SECONDS 60
@@ -44,7 +45,12 @@ struct data_flow {
     struct moor_str_list streams;
     struct moor_str_list destinations;
 };
+struct endpoints {
+    const char *logs;
+};
 struct properties {
+    const char *immutable_id;
+    struct endpoints endpoints;
     struct sources sources;
     struct destinations destinations;
     struct moor_obj_list flows;
@@ -144,7 +150,14 @@ static const struct moor_json_field data_flow_fields[] = {
     END,
 };
 SHAPE(data_flow, data_flow_fields);
+static const struct moor_json_field endpoints_fields[] = {
+    { MOOR_F_STR, "logsIngestion", offsetof(struct endpoints, logs), 0, 0, 2048, NULL },
+    END,
+};
+SHAPE(endpoints, endpoints_fields);
 static const struct moor_json_field properties_fields[] = {
+    { MOOR_F_STR, "immutableId", offsetof(struct properties, immutable_id), 0, 0, 64, NULL },
+    { MOOR_F_OBJ, "endpoints", offsetof(struct properties, endpoints), 0, 0, 0, &endpoints_shape },
     { MOOR_F_OBJ, "dataSources", offsetof(struct properties, sources), 0, 0, 0, &sources_shape },
     { MOOR_F_OBJ, "destinations", offsetof(struct properties, destinations), 0, 0, 0,
       &destinations_shape },
@@ -155,9 +168,8 @@ static const struct moor_json_field properties_fields[] = {
 SHAPE(properties, properties_fields);
 static const struct moor_json_field document_fields[] = {
     { MOOR_F_U32, "schema", offsetof(struct document, schema), 0, 1, 1, NULL },
-    { MOOR_F_STR, "immutableId", offsetof(struct document, immutable_id), MOOR_F_REQUIRED, 5, 64,
-      NULL },
-    { MOOR_F_STR, "endpoint", offsetof(struct document, endpoint), MOOR_F_REQUIRED, 1, 2048, NULL },
+    { MOOR_F_STR, "immutableId", offsetof(struct document, immutable_id), 0, 0, 64, NULL },
+    { MOOR_F_STR, "endpoint", offsetof(struct document, endpoint), 0, 0, 2048, NULL },
     { MOOR_F_OBJ, "properties", offsetof(struct document, properties), MOOR_F_REQUIRED, 0, 0,
       &properties_shape },
     END,
@@ -276,14 +288,15 @@ static moor_code prepare_counters(const struct source *s, struct moor_flow_spec 
 static const struct kind {
     const char *member;
     size_t list; /* in struct sources */
+    const struct moor_json_shape *shape;
     int kind;
     moor_code (*prepare)(const struct source *s, struct moor_flow_spec *f, struct moor_buf *ignored,
                          struct moor_arena *arena, struct moor_error *err);
 } kinds[] = {
-    { "logFiles", S(log_files), MOOR_FLOW_FILES, prepare_files },
-    { "syslog", S(syslog), MOOR_FLOW_SYSLOG, prepare_syslog },
-    { "journal", S(journal), MOOR_FLOW_JOURNAL, prepare_syslog },
-    { "performanceCounters", S(counters), MOOR_FLOW_COUNTERS, prepare_counters },
+    { "logFiles", S(log_files), &log_files_shape, MOOR_FLOW_FILES, prepare_files },
+    { "syslog", S(syslog), &syslog_shape, MOOR_FLOW_SYSLOG, prepare_syslog },
+    { "journal", S(journal), &journal_shape, MOOR_FLOW_JOURNAL, prepare_syslog },
+    { "performanceCounters", S(counters), &counters_shape, MOOR_FLOW_COUNTERS, prepare_counters },
 };
 
 static const struct moor_obj_list *list_of(const struct document *d, const struct kind *k)
@@ -361,8 +374,17 @@ static moor_code check_document(struct document *d, const char *name, struct moo
                                 struct moor_error *err)
 {
     struct moor_url url;
-    if (!plain_word(d->immutable_id))
+    /* As Azure writes a rule, they are among its properties. */
+    if (!d->immutable_id || !*d->immutable_id)
+        d->immutable_id = d->properties.immutable_id;
+    if (!d->endpoint || !*d->endpoint)
+        d->endpoint = d->properties.endpoints.logs;
+    if (!d->immutable_id || strlen(d->immutable_id) < ID_MIN || !plain_word(d->immutable_id))
         return moor_fail(err, MOOR_E_BADINPUT, "%s: immutableId: want dcr- and 32 hex digits",
+                         name);
+    if (!d->endpoint)
+        return moor_fail(err, MOOR_E_BADINPUT,
+                         "%s: endpoint: is missing, as is properties.endpoints.logsIngestion",
                          name);
     if (moor_url_parse(d->endpoint, &url, err) != MOOR_OK)
         return moor_context(err, "%s: endpoint", name);
@@ -415,6 +437,106 @@ moor_code moor_rule_decode(struct moor_span text, const char *name, struct moor_
     if (!r.ignored)
         return moor_fail(err, MOOR_E_NOMEM, "%s: out of memory", name);
     *out = r;
+    return MOOR_OK;
+}
+
+/* Every member that is looked at, or known to be for others; "[]" is any item, "**" all below. */
+static const char *const members[] = {
+    "schema",
+    "id",
+    "name",
+    "type",
+    "etag",
+    "kind",
+    "location",
+    "tags.**",
+    "systemData.**",
+    "immutableId",
+    "endpoint",
+    "properties",
+    "properties.immutableId",
+    "properties.description",
+    "properties.provisioningState",
+    "properties.dataCollectionEndpointId",
+    "properties.endpoints.**",
+    "properties.streamDeclarations.**",
+    "properties.destinations.**",
+    "properties.dataSources",
+    "properties.dataFlows",
+    "properties.dataFlows[]",
+    "properties.dataFlows[].streams.**",
+    "properties.dataFlows[].destinations.**",
+    "properties.dataFlows[].transformKql",
+    "properties.dataFlows[].outputStream",
+};
+
+static bool is_member(const char *path)
+{
+    for (size_t i = 0; i < MOOR_COUNTOF(members); i++) {
+        size_t n = strlen(members[i]);
+        bool below = n > 3 && strcmp(members[i] + n - 3, ".**") == 0;
+        if (below ? strncmp(path, members[i], n - 3) == 0 : moor_streq(path, members[i]))
+            return true;
+    }
+    return false;
+}
+
+static void name_unknown(const struct moor_json *v, struct moor_buf *path, struct moor_buf *out)
+{
+    size_t at = path->len;
+    if (moor_json_typeof(v) != MOOR_JSON_OBJECT && moor_json_typeof(v) != MOOR_JSON_ARRAY)
+        return;
+    MOOR_JSON_EACH(item, v)
+    {
+        if (moor_json_typeof(v) == MOOR_JSON_ARRAY)
+            moor_buf_str(path, "[]");
+        else
+            moor_buf_fmt(path, "%s%s", at ? "." : "", moor_json_name(item));
+        const char *text = moor_buf_cstr(path);
+        /* Data sources are judged by their kinds. */
+        if (!moor_span_starts(moor_buf_view(path), "properties.dataSources.")) {
+            if (is_member(text))
+                name_unknown(item, path, out);
+            else
+                note_ignored(out, text);
+        }
+        moor_buf_cut(path, at);
+    }
+}
+
+/* Members of one data source that its kind does not have. */
+static void name_unknown_source(const struct kind *k, const struct moor_json *source,
+                                struct moor_buf *out)
+{
+    MOOR_JSON_EACH(item, source)
+    {
+        bool known = false;
+        for (const struct moor_json_field *f = k->shape->fields; f->name; f++)
+            known = known || moor_streq(f->name, moor_json_name(item));
+        MOOR_AUTO(moor_buf) path = MOOR_BUF(512);
+        moor_buf_fmt(&path, "properties.dataSources.%s[].%s", k->member, moor_json_name(item));
+        if (!known)
+            note_ignored(out, moor_buf_cstr(&path));
+    }
+}
+
+moor_code moor_rule_unknown(struct moor_span text, struct moor_buf *out, struct moor_error *err)
+{
+    MOOR_AUTOPTR(moor_json) v = NULL;
+    MOOR_AUTO(moor_buf) path = MOOR_BUF(4096);
+    moor_code c = moor_json_parse(text, &v, err);
+    if (c != MOOR_OK)
+        return c;
+    name_unknown(v, &path, out);
+    for (size_t k = 0; k < MOOR_COUNTOF(kinds); k++) {
+        moor_buf_reset(&path);
+        moor_buf_fmt(&path, "properties.dataSources.%s", kinds[k].member);
+        const struct moor_json *list = moor_json_path(v, moor_buf_cstr(&path));
+        if (moor_json_typeof(list) != MOOR_JSON_ARRAY)
+            continue;
+        MOOR_JSON_EACH(source, list)
+        name_unknown_source(&kinds[k], source, out);
+    }
     return MOOR_OK;
 }
 

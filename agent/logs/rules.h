@@ -57,6 +57,10 @@ MOOR_NODISCARD moor_code moor_rule_decode(struct moor_span text, const char *nam
                                           struct moor_rule *out, struct moor_arena *arena,
                                           struct moor_error *err);
 
+/* Appends, separated by ", ", the members of a document that this version does not know. */
+MOOR_NODISCARD moor_code moor_rule_unknown(struct moor_span text, struct moor_buf *out,
+                                           struct moor_error *err);
+
 /* Appends the URL that rows of the stream are posted to. */
 void moor_buf_stream_url(struct moor_buf *b, const char *endpoint, const char *immutable_id,
                          const char *stream);

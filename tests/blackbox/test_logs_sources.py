@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from harness.process import wait_for
-from log_machine import LogMachine
+from harness.process import program, wait_for
+from log_machine import ID, LogMachine
 
 
 @pytest.fixture
@@ -348,3 +348,68 @@ def test_counters_and_heartbeats_become_rows(box):
     box.wait_said("Nonsense")
     wait_for(lambda: box.counts()["queued"] == 0)
     box.balanced()
+
+
+# The command
+
+
+def ask(box, *words):
+    answer = subprocess.run([program("mooring"), "logs", *words], capture_output=True, text=True, timeout=60,
+                            env=box.workspace.environment(MOORING_ROOT=box.root), check=False)
+    return answer.returncode, answer.stdout, answer.stderr
+
+
+def test_the_command_accounts_for_every_record(box):
+    box.connect()
+    box.endpoint.always = lambda rows: 400 if any("bad" in r["RawData"] for r in rows) else 204
+    box.log().write_text("one\nbad\ntwo\n")
+    box.rule(box.log())
+    assert ask(box, "status")[0] != 0
+    box.start()
+    wait_for(lambda: box.counts()["droppedRefused"] == 1 and box.counts()["acknowledged"] == 2)
+    box.process.stop()
+    code, text, _ = ask(box, "status")
+    assert code == 0 and "3 received = 2 acknowledged + 0 queued + 1 dropped" in text
+    assert "droppedRefused: 1" in text
+    code, text, _ = ask(box, "status", "-j")
+    assert code == 0 and json.loads(text)["flows"][0]["counts"]["received"] == 3
+
+
+def test_the_command_shows_what_waits_on_the_disk(box, sockets):
+    box.endpoint.always = 503
+    sockets.start()
+    assert ask(box, "queue") == (0, "", "")
+    with sockets.connect() as s:
+        s.sendall(b"<13>app: waits\n")
+        wait_for(lambda: box.counts()["queued"] == 1)
+    code, text, _ = ask(box, "queue", "-j")
+    (entry,) = json.loads(text)
+    assert code == 0 and entry["rows"] == 1 and entry["flow"].endswith("/Microsoft-Syslog/src")
+    assert "1 rows" in ask(box, "queue")[1]
+
+
+def test_the_command_judges_a_rule_before_it_is_used(box):
+    body = box.rule_body([box.log()])
+    body["properties"]["dataSources"]["logFiles"][0]["filePattern"] = "x"
+    body["properties"]["dataSources"]["iisLogs"] = [{"name": "w"}]
+    body["propertis"] = {}
+    path = box.workspace.path / "rule.json"
+    path.write_text(json.dumps(body))
+    code, text, _ = ask(box, "check", str(path), "-j")
+    answer = json.loads(text)
+    assert code == 0 and answer["flows"] == [f"{ID}/Custom-App/app"]
+    assert answer["notCollected"] == "iisLogs"
+    assert answer["unknownMembers"] == "propertis, properties.dataSources.logFiles[].filePattern"
+    assert "can be used" in ask(box, "check", str(path))[1]
+    # As Azure writes it: the identifier and the endpoint among the properties.
+    del body["immutableId"], body["endpoint"], body["propertis"]
+    body["properties"].update(immutableId=ID, endpoints={"logsIngestion": "https://a.example"})
+    path.write_text(json.dumps(body))
+    assert ask(box, "check", str(path))[0] == 0
+    body["properties"]["dataSources"]["logFiles"][0]["filePatterns"] = ["relative"]
+    path.write_text(json.dumps(body))
+    code, _, error = ask(box, "check", str(path))
+    assert code == 23 and "properties.dataSources.logFiles: app: filePatterns[0]" in error
+    path.write_text('{"schema": 1,\n "id": }')
+    code, _, error = ask(box, "check", str(path))
+    assert code == 23 and ("line 2" in error or "byte" in error), error
