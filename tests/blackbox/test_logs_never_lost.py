@@ -78,7 +78,6 @@ def test_numbered_lines_survive_kills_and_every_fault(box, seeded, full):
         box.start()
         time.sleep(seeded.random() * 0.3)
     writer.join(600)
-    box.process.child.send_signal(1)
     wait_for(lambda: len(set(numbers(box))) >= total, 300 if full else 60, f"{total} lines")
     got = numbers(box)
     assert sorted(set(got)) == list(range(total))
