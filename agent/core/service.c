@@ -127,16 +127,21 @@ static const struct moor_json_field heartbeat_fields[] = {
 static const struct moor_json_shape heartbeat_shape = { sizeof(struct moor_heartbeat),
                                                         heartbeat_fields, 0 };
 
+/* An optional text that says nothing is not sent. */
+static const char *or_absent(const char *s)
+{
+    return s && *s ? s : NULL;
+}
+
 moor_code moor_service_heartbeat(const char *his, const char *vm_id,
                                  const struct moor_heartbeat *in, struct moor_service_request *out,
                                  struct moor_error *err)
 {
     struct moor_heartbeat h = *in;
     h.fingerprint = whole(&in->fingerprint);
-    h.error_details = in->error_details ? in->error_details : "[]";
     h.properties_hash = or_empty(in->properties_hash);
-    h.settings_hash = or_empty(in->settings_hash);
-    h.report_hash = or_empty(in->report_hash);
+    h.settings_hash = or_absent(in->settings_hash);
+    h.report_hash = or_absent(in->report_hash);
     begin(out, "POST", his, vm_id, "/heartbeat", SMALL_ANSWER);
     moor_json_encode(&out->body, &heartbeat_shape, &h);
     return finish(out, "heartbeat", MOOR_HEARTBEAT_MAX, err);
@@ -206,6 +211,7 @@ moor_code moor_service_send(struct moor_http_transport *t, const struct moor_ser
         .timeout_ms = r->timeout_ms,
         .body_max = r->body_max,
         .https_only = true,
+        .bare = true,
     };
     return moor_http_send(t, &req, done, ctx, out, err);
 }

@@ -340,6 +340,7 @@ moor_code moor_facts_make(const struct moor_facts_input *in, const struct moor_h
     print_within(properties, &canonical);
     char hash[MOOR_FACTS_HASH_LEN + 1];
     moor_sha256_hex(moor_buf_view(&canonical), hash);
+    hash[MOOR_PROPERTIES_HASH_LEN] = '\0'; /* it goes with every heartbeat */
     moor_json_set_str(doc, "propertiesHash", hash);
     moor_json_set_str(doc, "agentVersion", agent_version);
     moor_buf_json(&text, doc);

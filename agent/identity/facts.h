@@ -16,7 +16,8 @@
 #include "platform/host.h"
 #include "platform/inventory.h"
 
-#define MOOR_FACTS_HASH_LEN 64
+#define MOOR_FACTS_HASH_LEN      64
+#define MOOR_PROPERTIES_HASH_LEN 32
 
 /* HMAC-SHA256 under the vmId, in hex; "" when the machine has no such part. */
 struct moor_fingerprint_parts {

@@ -60,7 +60,8 @@ struct moor_registration {
     struct moor_token_wait *wait_token;
     uint64_t wait_started_ms;
     unsigned wait_failures;
-    bool wait_resumes; /* see struct moor_step_facts */
+    unsigned waits_cut; /* long ones in a row that somebody on the way ended */
+    bool wait_resumes;  /* see struct moor_step_facts */
 
     moor_registration_fn now_done; /* who asked for a beat now; NULL = nobody */
     void *now_ctx;

@@ -6,6 +6,9 @@
 
 /* A wait that ends sooner than this without news was ended by somebody, not by its time. */
 #define SHORTEST_WAIT_MS 5000
+/* One that breaks after this was too long for something on the way; twice in a row is no chance. */
+#define LONG_WAIT_MS  55000
+#define CUTS_BELIEVED 2
 
 static const struct moor_retry_policy again_policy = { 10000, 300000, 20 };
 
@@ -32,12 +35,19 @@ static void on_news(struct moor_registration *r, struct moor_span body, struct m
     r->o.changed(r->o.ctx);
 }
 
+static void note_length(struct moor_registration *r, bool answered)
+{
+    if (plat_mono_ms() - r->wait_started_ms >= LONG_WAIT_MS)
+        r->waits_cut = answered ? 0 : r->waits_cut + 1;
+}
+
 static void on_answer(void *ctx, const struct moor_http_response *a,
                       const struct moor_error *failure)
 {
     struct moor_registration *r = ctx;
     struct moor_error err = *failure;
     r->wait_call = NULL;
+    note_length(r, a != NULL);
     if (a && moor_service_check(a, "wait", &err) == MOOR_OK) {
         if (a->status == 200)
             on_news(r, a->body, &err);
@@ -52,6 +62,13 @@ static void on_answer(void *ctx, const struct moor_http_response *a,
     start(r);
 }
 
+static uint32_t wait_length(const struct moor_registration *r)
+{
+    uint64_t now = plat_mono_ms();
+    return moor_wait_seconds(r->due_ms > now ? r->due_ms - now : 0, r->period_s,
+                             r->run.wait_seconds, r->waits_cut >= CUTS_BELIEVED);
+}
+
 static void on_token(void *ctx, const struct moor_token *token, const struct moor_error *failure)
 {
     struct moor_registration *r = ctx;
@@ -59,9 +76,12 @@ static void on_token(void *ctx, const struct moor_token *token, const struct moo
     MOOR_AUTO(moor_service_request) req = { 0 };
     r->wait_token = NULL;
     r->wait_started_ms = plat_mono_ms();
+    uint32_t seconds = wait_length(r);
+    if (!seconds)
+        return; /* the beat's answer starts the next one */
     if (!token ||
-        moor_service_wait(r->endpoints.notification, r->o.config->vm_id, r->state.revision,
-                          r->run.wait_seconds, &req, &err) ||
+        moor_service_wait(r->endpoints.notification, r->o.config->vm_id, r->state.revision, seconds,
+                          &req, &err) ||
         moor_service_send(r->o.http, &req, token->value, on_answer, r, &r->wait_call, &err))
         again_later(r, &err);
 }

@@ -13,7 +13,8 @@
 #define DAY_MS    (24 * HOUR_MS)
 
 #define SHARES            (INT64_C(1) << 20)
-#define SILENT_PERIODS    3 /* without a beat: disconnected */
+#define CAUTIOUS_WAIT_S   55 /* under the minute that proxies like */
+#define SILENT_PERIODS    3  /* without a beat: disconnected */
 #define OFFSET_MAX_MS     ((int64_t)DAY_MS)
 #define OFFSET_IGNORED_MS 30000
 
@@ -89,6 +90,17 @@ uint64_t moor_beat_retry_ms(const struct moor_error *err, moor_standing standing
     uint64_t delay = retry_ms(err, failures, period_s * 1000ULL, random);
     uint64_t least = standing == MOOR_STANDING_GOOD ? 0 : stretched(HOUR_MS, random);
     return delay > least ? delay : least;
+}
+
+uint32_t moor_wait_seconds(uint64_t until_beat_ms, uint32_t period_s, uint32_t allowed_s,
+                           bool cut_short)
+{
+    uint64_t margin_ms = period_s * 20ULL, least_ms = period_s * 100ULL;
+    uint64_t most_s = cut_short && allowed_s > CAUTIOUS_WAIT_S ? CAUTIOUS_WAIT_S : allowed_s;
+    if (until_beat_ms < least_ms + margin_ms)
+        return 0;
+    uint64_t seconds = (until_beat_ms - margin_ms) / 1000;
+    return (uint32_t)(seconds < most_s ? seconds : most_s);
 }
 
 static const struct {

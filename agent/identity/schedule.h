@@ -36,6 +36,12 @@ typedef enum moor_standing {
 uint64_t moor_beat_retry_ms(const struct moor_error *err, moor_standing standing, unsigned failures,
                             uint32_t period_s, uint32_t random);
 
+/* How long to wait for news, in seconds: up to the next beat, which then finds the connection free,
+ * and at most what the service allows; 0 = not worth it, the beat is near. cut_short: connections
+ * on the way do not live that long; a minute they do. */
+uint32_t moor_wait_seconds(uint64_t until_beat_ms, uint32_t period_s, uint32_t allowed_s,
+                           bool cut_short);
+
 struct moor_verdict {
     moor_standing standing;
     char code[64]; /* the refusal being counted, "" = none */

@@ -25,9 +25,20 @@ static void add_routing_id(const struct moor_app *app, struct moor_http_exchange
     moor_http_reply_header(ex, "x-ms-routing-request-id", moor_buf_cstr(&b));
 }
 
+/* The agent reads none of ARM's headers, and gets an answer every few minutes for years. */
+static bool is_service(const struct moor_http_exchange *ex)
+{
+    const struct moor_endpoint *e = moor_http_tag(ex);
+    return e && e->audience == MOOR_AUD_SERVICE;
+}
+
 void moor_app_finish(void *ctx, struct moor_http_exchange *ex)
 {
     const char *id = moor_http_request_id(ex);
+    if (is_service(ex)) {
+        moor_http_reply_header(ex, "x-ms-request-id", id);
+        return;
+    }
     const char *correlation = moor_http_header(ex, "x-ms-correlation-request-id");
     const char *client = moor_http_header(ex, "x-ms-client-request-id");
     const char *wanted = moor_http_header(ex, "x-ms-return-client-request-id");

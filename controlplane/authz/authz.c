@@ -115,6 +115,23 @@ static uint32_t life_of(const struct moor_principal_row *p)
     return MACHINE_LIFE_S - tenth + plat_random_below(2 * tenth + 1);
 }
 
+/* What Azure's readers of tokens may look for. Our own service does not, and is sent its token with
+ * every heartbeat. */
+static void add_foreign_claims(struct moor_json *claims, const struct moor_principal_row *p,
+                               moor_issuer issuer, int64_t now_s)
+{
+    char uti[37];
+    plat_random_uuid(uti);
+    moor_json_set_int(claims, "nbf", now_s - SKEW_S);
+    moor_json_set_str(claims, "sub", p->object_id);
+    moor_json_set_str(claims, "azp", p->client_id);
+    moor_json_set_str(claims, "idtyp", "app");
+    moor_json_set_str(claims, "uti", uti);
+    moor_json_set_str(claims, "ver", issuer == MOOR_ISSUER_ADFS ? "1.0" : "2.0");
+    if (p->kind == MOOR_PRINCIPAL_MACHINE)
+        moor_json_set_str(claims, "xms_mirid", p->resource_id);
+}
+
 moor_code moor_authz_issue(const struct moor_authz *a, const struct moor_principal_row *p,
                            const char *resource, moor_issuer issuer, int64_t now_ms,
                            struct moor_buf *token, uint32_t *expires_in_s, struct moor_error *err)
@@ -123,23 +140,16 @@ moor_code moor_authz_issue(const struct moor_authz *a, const struct moor_princip
     MOOR_AUTO(moor_buf) payload = MOOR_BUF(TOKEN_MAX);
     uint32_t life = life_of(p);
     int64_t now_s = now_ms / 1000;
-    char jti[37];
-    plat_random_uuid(jti);
     moor_json_set_str(claims, "aud", resource);
-    moor_json_set_str(claims, "iss", a->issuer[issuer]);
+    bool own = moor_streq(resource, a->service_audience);
+    moor_json_set_str(claims, "iss", a->issuer[own ? MOOR_ISSUER_ADFS : issuer]);
     moor_json_set_int(claims, "iat", now_s);
-    moor_json_set_int(claims, "nbf", now_s - SKEW_S);
     moor_json_set_int(claims, "exp", now_s + life);
     moor_json_set_str(claims, "tid", p->tenant_id);
     moor_json_set_str(claims, "oid", p->object_id);
-    moor_json_set_str(claims, "sub", p->object_id);
     moor_json_set_str(claims, "appid", p->client_id);
-    moor_json_set_str(claims, "azp", p->client_id);
-    moor_json_set_str(claims, "idtyp", "app");
-    moor_json_set_str(claims, "uti", jti);
-    moor_json_set_str(claims, "ver", issuer == MOOR_ISSUER_ADFS ? "1.0" : "2.0");
-    if (p->kind == MOOR_PRINCIPAL_MACHINE)
-        moor_json_set_str(claims, "xms_mirid", p->resource_id);
+    if (!own)
+        add_foreign_claims(claims, p, issuer, now_s);
     moor_buf_json(&payload, claims);
     moor_code c = moor_buf_ok(&payload, "token", err);
     if (c)
@@ -223,7 +233,7 @@ static const struct moor_json_field claim_fields[] = {
     { MOOR_F_STR, "appid", offsetof(struct claims, appid), MOOR_F_REQUIRED, 1, 64, NULL },
     { MOOR_F_I64, "iat", offsetof(struct claims, iat), MOOR_F_REQUIRED, 1, INT64_C(1) << 40, NULL },
     { MOOR_F_I64, "exp", offsetof(struct claims, exp), MOOR_F_REQUIRED, 1, INT64_C(1) << 40, NULL },
-    { MOOR_F_I64, "nbf", offsetof(struct claims, nbf), MOOR_F_REQUIRED, 1, INT64_C(1) << 40, NULL },
+    { MOOR_F_I64, "nbf", offsetof(struct claims, nbf), 0, 1, INT64_C(1) << 40, NULL },
     { MOOR_F_END, NULL, 0, 0, 0, 0, NULL },
 };
 static const struct moor_json_shape claim_shape = { sizeof(struct claims), claim_fields, 0 };

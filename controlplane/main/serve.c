@@ -123,8 +123,10 @@ MOOR_NODISCARD static moor_code start_app(struct moor_service *service, void *ct
         c = moor_pool_new(d->app.loop, &(struct moor_pool_opts){ .threads = 2 }, &d->app.pool, err);
     if (!c)
         c = moor_live_new(d->app.loop, s->store, &d->app.live, err);
-    if (!c)
+    if (!c) {
         moor_live_period(d->app.live, s->config.lifecycle.heartbeat_s);
+        moor_live_max_waiters(d->app.live, s->config.max_waiters);
+    }
     if (!c)
         c = moor_quotas_new(s->config.ingestion_requests, s->config.ingestion_bytes, &d->app.quotas,
                             err);

@@ -15,6 +15,7 @@
 
 /* Of one data collection rule in a minute, as Azure has them. */
 #define DEFAULT_REQUESTS 12000u
+#define DEFAULT_WAITERS  10000u
 #define DEFAULT_BYTES    (UINT64_C(2) << 30)
 
 #define AT(kind, name, member, flags, min, max)                                                    \
@@ -31,6 +32,7 @@ static const struct moor_json_field config_fields[] = {
     AT(MOOR_F_UUID, "adminObjectId", admin_object_id, MOOR_F_REQUIRED, 0, 0),
     AT(MOOR_F_U64, "ingestionRequestsPerMinute", ingestion_requests, 0, 1, INT64_C(1) << 40),
     AT(MOOR_F_U64, "ingestionBytesPerMinute", ingestion_bytes, 0, 1, INT64_C(1) << 50),
+    AT(MOOR_F_U32, "maxWaiters", max_waiters, 0, 0, 1000000),
     AT(MOOR_F_U32, "heartbeatSeconds", lifecycle.heartbeat_s, 0, 1, 86400),
     AT(MOOR_F_U32, "certificateSeconds", lifecycle.certificate_s, 0, 10, 3650u * 86400u),
     AT(MOOR_F_U32, "reenrollmentDays", lifecycle.reenrollment_days, 0, 0, MOOR_REENROLLMENT_MAX),
@@ -82,6 +84,7 @@ static moor_code read_config(struct cp_state *s, struct moor_error *err)
     const char *path = cp_state_path(s, "config.json");
     s->config.ingestion_requests = DEFAULT_REQUESTS;
     s->config.ingestion_bytes = DEFAULT_BYTES;
+    s->config.max_waiters = DEFAULT_WAITERS;
     s->config.lifecycle = (struct moor_lifecycle)MOOR_LIFECYCLE_DEFAULT;
     moor_code c = plat_read_all(path, CONFIG_MAX, &text, err);
     return c ? c
@@ -143,6 +146,7 @@ static moor_code ensure_config(const struct cp_options *o, struct cp_state *s, b
                                         .location = "local",
                                         .ingestion_requests = DEFAULT_REQUESTS,
                                         .ingestion_bytes = DEFAULT_BYTES,
+                                        .max_waiters = DEFAULT_WAITERS,
                                         .lifecycle = MOOR_LIFECYCLE_DEFAULT,
                                         .admin_client_id = random_id(s),
                                         .admin_object_id = random_id(s) };

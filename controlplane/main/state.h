@@ -22,6 +22,7 @@ struct cp_config {
     const char *location;
     const char *admin_client_id, *admin_object_id;
     uint64_t ingestion_requests, ingestion_bytes; /* of one data collection rule in a minute */
+    uint32_t max_waiters;                         /* machines that wait for news at once */
     struct moor_lifecycle lifecycle;              /* of machines' identities */
     struct moor_str_list hosts; /* in the TLS certificate; the first is in the public URL */
 };

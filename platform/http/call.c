@@ -272,7 +272,7 @@ static bool set_headers(struct moor_http_call *call, const struct moor_secret *t
     drop_headers(call);
     plat_random_uuid(id);
     bool ok = add_bearer(call, token) && add_own_headers(call);
-    if (ok && !has_header(req, "x-ms-client-request-id"))
+    if (ok && !req->bare && !has_header(req, "x-ms-client-request-id"))
         ok = add_header(call, "x-ms-client-request-id", moor_span_str(id));
     if (ok && req->body.n > 0 && !has_header(req, "content-type"))
         ok = add_header(call, "Content-Type", moor_span_str(req->content_type));
@@ -282,8 +282,10 @@ static bool set_headers(struct moor_http_call *call, const struct moor_secret *t
         (void)evutil_snprintf(range, sizeof(range), "bytes=%llu-", (unsigned long long)req->offset);
         ok = add_header(call, "Range", moor_span_str(range));
     }
-    /* libcurl would wait a second for a 100 before a long body, and call an empty one a form. */
-    ok = ok && add_line(call, "Expect:");
+    /* libcurl would wait a second for a 100 before a long body, call an empty one a form, and say
+     * that anything is accepted. */
+    ok =
+        ok && add_line(call, "Expect:") && (has_header(req, "accept") || add_line(call, "Accept:"));
     if (ok && req->body.n == 0 && !has_header(req, "content-type"))
         ok = add_line(call, "Content-Type:");
     return ok && curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, call->headers) == CURLE_OK;

@@ -21,12 +21,24 @@ static bool want_name(X509_VERIFY_PARAM *param, const char *host)
     return X509_VERIFY_PARAM_set1_host(param, host, n) == 1;
 }
 
+/* Forward secrecy and authenticated encryption only; a short list is a short greeting. */
+static bool offer_little(SSL_CTX *ctx)
+{
+    static char groups[] = "X25519:P-256:P-384";       /* the macro below drops const */
+    SSL_CTX_clear_options(ctx, SSL_OP_TLSEXT_PADDING); /* for load balancers of 2013 */
+    return SSL_CTX_set_cipher_list(ctx, "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:!aNULL:!PSK") ==
+               1 &&
+           SSL_CTX_set1_groups_list(ctx, groups) == 1;
+}
+
 bool moor_call_tls_tighten(void *ssl_ctx, const char *host)
 {
     char address[NAME_MAX_LEN + 1];
     SSL_CTX *ctx = ssl_ctx;
     X509_VERIFY_PARAM *param = SSL_CTX_get0_param(ctx);
     SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
+    if (!offer_little(ctx))
+        return false;
     if (!host)
         return true;
     if (host[0] == '[' && strlen(host) - 1 <= NAME_MAX_LEN) {

@@ -7,7 +7,8 @@
 
 /* Tightens the SSL_CTX of one connection: host (a name or a numeric address, IPv6 in brackets)
  * must be among the certificate's alternative names, its common name does not count; record
- * buffers are released between records. host may be NULL: only the latter. */
+ * buffers are released between records; without forward secrecy or authenticated encryption
+ * nothing is offered. host may be NULL: only the latter. */
 bool moor_call_tls_tighten(void *ssl_ctx, const char *host);
 
 #endif

@@ -9,6 +9,7 @@
 
 #define INPUT_MAX   (16u * 1024) /* unread bytes of a connection */
 #define FILE_CHUNK  (64u * 1024)
+#define JOINED_MAX  4096u
 #define LINGER_MS   2000
 #define SEND_PER_MS 4 /* an answer may be read at 4 bytes per millisecond, not slower */
 
@@ -376,6 +377,15 @@ static bool queue(struct evbuffer *out, struct moor_buf *b)
     return false;
 }
 
+/* A short body goes in the head's buffer: one write, one record of TLS. */
+static void join(struct moor_buf *head, struct moor_buf *body)
+{
+    if (body->len > JOINED_MAX || head->failed)
+        return;
+    moor_buf_span(head, moor_buf_view(body));
+    moor_buf_drop(body);
+}
+
 void moor_conn_send(struct moor_conn *c, struct moor_buf *head, struct moor_buf *body)
 {
     if (c->state == MOOR_CONN_GONE) {
@@ -384,6 +394,7 @@ void moor_conn_send(struct moor_conn *c, struct moor_buf *head, struct moor_buf 
     }
     struct evbuffer *out = bufferevent_get_output(c->bev);
     uint64_t bytes = head->len + body->len;
+    join(head, body);
     c->state = MOOR_CONN_SENDING;
     if (queue(out, head) && queue(out, body))
         moor_timer_arm(c->timer, c->server->opts.limits.body_timeout_ms + bytes / SEND_PER_MS);

@@ -113,6 +113,9 @@ static moor_code load_files(SSL_CTX *ctx, const struct moor_http_tls *files, str
 static bool configure(SSL_CTX *ctx)
 {
     static const unsigned char context[] = "mooring";
+    /* SHA-256 first: each proof and ticket of a connection is 16 bytes shorter. */
+    static const char suites[] = "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:"
+                                 "TLS_AES_256_GCM_SHA384";
     static char groups[] = "X25519:P-256:P-384"; /* the macro below drops const */
     SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
                                  SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
@@ -122,6 +125,7 @@ static bool configure(SSL_CTX *ctx)
     SSL_CTX_set_timeout(ctx, TICKET_LIFE_S);
     return SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1 &&
            SSL_CTX_set_cipher_list(ctx, "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL:!PSK") == 1 &&
+           SSL_CTX_set_ciphersuites(ctx, suites) == 1 &&
            SSL_CTX_set1_groups_list(ctx, groups) == 1 &&
            SSL_CTX_set_session_id_context(ctx, context, sizeof(context) - 1) == 1 &&
            SSL_CTX_set_num_tickets(ctx, 1) == 1 && SSL_CTX_set_max_early_data(ctx, 0) == 1 &&

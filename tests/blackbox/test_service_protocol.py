@@ -177,7 +177,7 @@ def test_a_heartbeat_makes_the_machine_connected(enrolled):
     assert before["status"] != "Connected"
     answer = enrolled.beat()
     assert answer.status == 200
-    assert answer.json["nextHeartbeatSeconds"] == 300 and answer.json["waitSeconds"] == 55
+    assert answer.json["nextHeartbeatSeconds"] == 300 and answer.json["waitSeconds"] == 300
     assert answer.json["sendProperties"] is True and answer.json["sendReport"] is False
     assert answer.json["rotate"] is False
     after = enrolled.cp.arm("GET", enrolled.resource_id).json["properties"]

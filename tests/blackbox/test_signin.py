@@ -13,6 +13,7 @@ from fake_agent import FakeAgent
 from harness import web
 
 GRANT = {"grant_type": "client_credentials"}
+VAULT = "https://vault.example.com"
 ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 FACES = ["/adfs/oauth2/token", "/{tenant}/oauth2/v2.0/token", "/{tenant}/oauth2/token"]
 
@@ -152,7 +153,11 @@ def test_a_deleted_principal_is_out_at_once(controlplane, unique):
 def test_a_machine_signs_in_with_its_certificate_and_is_a_principal(controlplane, unique):
     agent = FakeAgent(controlplane, "rg-signin", unique).register()
     agent.enrol()
+    # The service's token goes along with every heartbeat: nothing in it that the service does not read.
     claims = part(agent.token, 1)
+    assert set(claims) == {"aud", "iss", "iat", "exp", "tid", "oid", "appid"}
+    assert len(agent.token) <= 1000
+    claims = part(agent.sign_in(audience=VAULT).json["access_token"], 1)
     assert claims["oid"] == agent.identity["principalId"]
     assert claims["xms_mirid"].lower() == agent.resource_id.lower()
     life = claims["exp"] - claims["iat"]

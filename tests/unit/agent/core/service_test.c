@@ -24,8 +24,8 @@ static void heartbeat_has_every_required_member(void)
     CHECK_STR(moor_buf_cstr(&r.body),
               "{\"bootId\":\"3f6c0b5e9a874d0c8d6f2b1a9c3e7f10\",\"sequence\":17,\"fingerprint\":"
               "{\"machineId\":\"\",\"smbiosUuid\":\"\",\"macs\":\"01fe\"},\"agentVersion\":"
-              "\"0.1.0\",\"status\":\"Connected\",\"errorDetails\":[],\"propertiesHash\":\"5b1f\","
-              "\"settingsHash\":\"\",\"reportHash\":\"\",\"sentAt\":\"2026-11-22T17:19:30Z\"}");
+              "\"0.1.0\",\"status\":\"Connected\",\"propertiesHash\":\"5b1f\","
+              "\"sentAt\":\"2026-11-22T17:19:30Z\"}");
 }
 
 static void certificate_request_is_base64_and_proof(void)

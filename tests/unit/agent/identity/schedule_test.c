@@ -146,6 +146,18 @@ static void renewal_is_spread_over_a_45th_of_the_second_half(void)
     CHECK_INT(moor_renew_at_ms(5, 5, "8a1f5d0e-2f5c-4c52-9e38-0d8b8a5c9f11"), 5);
 }
 
+static void waits_last_until_the_beat_that_uses_their_connection(void)
+{
+    CHECK_INT(moor_wait_seconds(300000, 300, 300, false), 294);
+    CHECK_INT(moor_wait_seconds(330000, 300, 300, false), 300);
+    CHECK_INT(moor_wait_seconds(300000, 300, 55, false), 55);
+    CHECK_INT(moor_wait_seconds(300000, 300, 300, true), 55);
+    CHECK_INT(moor_wait_seconds(300000, 300, 20, true), 20);
+    CHECK_INT(moor_wait_seconds(36000, 300, 300, false), 30);
+    CHECK_INT(moor_wait_seconds(35999, 300, 300, false), 0);
+    CHECK_INT(moor_wait_seconds(0, 300, 300, false), 0);
+}
+
 static void status_follows_beats_and_certificate(void)
 {
     const int64_t now = 1795367970000LL;
@@ -195,6 +207,7 @@ CHECK_MAIN(CHECK_TEST(first_beat_is_spread_over_one_period_and_stays_the_same),
            CHECK_TEST(clone_is_believed_the_second_time_a_period_later),
            CHECK_TEST(disabled_is_believed_at_once),
            CHECK_TEST(another_refusal_starts_its_own_count),
+           CHECK_TEST(waits_last_until_the_beat_that_uses_their_connection),
            CHECK_TEST(proofs_are_stamped_by_the_service_clock),
            CHECK_TEST(renewal_is_spread_over_a_45th_of_the_second_half),
            CHECK_TEST(status_follows_beats_and_certificate),

@@ -53,7 +53,7 @@ static void beats_decide_the_status(void)
     moor_live_status(live, vm, NOW, &s);
     CHECK_STR(s.status, "AwaitingConnection");
     CHECK_INT(beat(1, NOW, false, &a), MOOR_OK);
-    CHECK(a.send_properties && !a.send_report && a.wait_seconds == 55);
+    CHECK(a.send_properties && !a.send_report && a.wait_seconds == 300);
     moor_live_properties_stored(live, vm, "p1", "0.1.0");
     CHECK_INT(beat(2, NOW + 1000, true, &a), MOOR_OK);
     CHECK(!a.send_properties);
