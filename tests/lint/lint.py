@@ -95,7 +95,7 @@ HOSTS = re.compile(
     r"|microsoftonline\.(com|us)|chinacloudapi\.cn|usgovcloudapi\.net|windows\.net"
     r"|microsoft\.com|azure-api\.net|microsoft\.us|microsoftazure\.(us|cn)|loganalytics\.io"
     r"|windowsazure\.com|rfc-editor\.org|ietf\.org|w3\.org|keepachangelog\.com|semver\.org"
-    r"|apache\.org|json-schema\.org|developercertificate\.org|aka\.ms|matklad\.github\.io)$")
+    r"|apache\.org|www\.debian\.org|json-schema\.org|developercertificate\.org|aka\.ms|matklad\.github\.io)$")
 
 
 class Tree:
