@@ -22,16 +22,21 @@ const struct moor_verb moor_verb_connect = {
     .name = "connect",
     .words = "",
     .summary = "make this machine a resource of a cloud",
-    .text = "The secret of the service principal comes from a file, standard input (-), or the\n"
-            "variable MOORING_SERVICE_PRINCIPAL_SECRET; an access token from a file or\n"
-            "MOORING_ACCESS_TOKEN. --config reads options from one mapping of long option names\n"
-            "to scalars or lists, where flags are true or false; YAML anchors, aliases and tags\n"
-            "are not taken.\n"
-            "\n"
-            "The steps are told one by one. When one fails, or the time is over, what was made is\n"
-            "undone, and what could not be undone is named. The same command run again after a\n"
-            "crash goes on where it stopped; run on a connected machine it changes nothing and\n"
-            "succeeds.\n",
+    .text =
+        "The secret of the service principal comes from a file, standard input (-), or the\n"
+        "variable MOORING_SERVICE_PRINCIPAL_SECRET; an access token from a file or\n"
+        "MOORING_ACCESS_TOKEN. --config reads options from one mapping of long option names\n"
+        "to scalars or lists, where flags are true or false; YAML anchors, aliases and tags\n"
+        "are not taken.\n"
+        "\n"
+        "In a cloud without a Mooring service, as Azure itself is, the machine is an application\n"
+        "of the directory: --identity-mode service-principal; the command waits until somebody\n"
+        "has added the machine's certificate to it.\n"
+        "\n"
+        "The steps are told one by one. When one fails, or the time is over, what was made is\n"
+        "undone, and what could not be undone is named. The same command run again after a\n"
+        "crash goes on where it stopped; run on a connected machine it changes nothing and\n"
+        "succeeds.\n",
     .options = moor_connect_options,
     .options_size = sizeof(struct moor_join_options),
     .admin = true,

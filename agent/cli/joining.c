@@ -91,10 +91,27 @@ static bool is_tpm(const struct moor_join_options *o)
     return o->key_store && moor_strcasecmp(o->key_store, "tpm") == 0;
 }
 
+static moor_code check_mode(const struct moor_join_options *o, struct moor_error *err)
+{
+    const bool principal = moor_streq(o->mode, MOOR_MODE_PRINCIPAL);
+    if (o->mode && !principal && !moor_streq(o->mode, "mooring"))
+        return moor_fail(err, MOOR_E_BADINPUT,
+                         "--identity-mode: want mooring or " MOOR_MODE_PRINCIPAL);
+    if (principal != (o->mode_client != NULL))
+        return moor_fail(err, MOOR_E_BADINPUT,
+                         "--identity-mode " MOOR_MODE_PRINCIPAL " and --identity-client-id: give "
+                         "both or none");
+    if (o->mode_client && !moor_uuid_valid(moor_span_str(o->mode_client)))
+        return moor_fail(err, MOOR_E_BADINPUT, "--identity-client-id: want a UUID");
+    return MOOR_OK;
+}
+
 static moor_code check_values(struct moor_joining *j, struct moor_error *err)
 {
     const struct moor_join_options *o = &j->o;
     moor_code c = check_limit(j, err);
+    if (c == MOOR_OK)
+        c = check_mode(o, err);
     if (c == MOOR_OK && o->group)
         c = moor_arm_check_group_name(o->group, err);
     if (c == MOOR_OK && o->location)
@@ -126,6 +143,7 @@ static void fill_params(struct moor_joining *j)
         .tags = j->tags.len > 0 ? moor_buf_cstr(&j->tags) : NULL,
         .correlation_id = o->correlation_id,
         .private_link_scope = o->private_link_scope,
+        .client_id = o->mode_client,
         .key_in_tpm = is_tpm(o),
     };
 }
@@ -138,10 +156,10 @@ static moor_azcm load_surroundings(struct moor_cli *cli, bool whole, struct moor
     if (!whole && !j->o.cloud)
         return AZCM_OK;
     moor_azcm bad = moor_joining_cloud(cli, j->o.cloud, &j->cloud, &j->arena);
-    if (bad == AZCM_OK && !j->cloud.his_endpoint)
+    if (bad == AZCM_OK && !j->cloud.his_endpoint && !j->o.mode_client)
         bad = moor_cli_refuse(cli, AZCM_UNSUPPORTED,
                               "cloud %s: has no Mooring service, which gives machines their "
-                              "identity",
+                              "identity: use --identity-mode service-principal",
                               j->cloud.name);
     return bad;
 }

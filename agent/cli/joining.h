@@ -19,6 +19,7 @@ struct moor_join_options {
     const char *config, *subscription, *group, *location, *name, *cloud, *tags, *correlation_id;
     const char *key_store;
     const char *private_link_scope, *timeout;
+    const char *mode, *mode_client;              /* identity-mode and what it needs */
     const char *vm_id, *key_file, *key_argument; /* connect existing */
 };
 #define MOOR_JOIN(member) offsetof(struct moor_join_options, member)
@@ -39,7 +40,11 @@ struct moor_join_options {
         "timeout", 0, "SECONDS", MOOR_JOIN(timeout), "limit of the whole command; default 600"     \
     }
 #define MOOR_JOIN_RESOURCE                                                                         \
-    { "tags", 0, "A=B,C=D", MOOR_JOIN(tags), "tags of the resource" },                             \
+    { "identity-mode", 0, "MODE", MOOR_JOIN(mode),                                                 \
+      "service-principal: the machine is an application of the directory" },                       \
+        { "identity-client-id", 0, "ID", MOOR_JOIN(mode_client),                                   \
+          "client id of that application" },                                                       \
+        { "tags", 0, "A=B,C=D", MOOR_JOIN(tags), "tags of the resource" },                         \
     {                                                                                              \
         "private-link-scope", 0, "ARMID", MOOR_JOIN(private_link_scope),                           \
             "private link scope of the resource, passed on"                                        \

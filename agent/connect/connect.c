@@ -25,6 +25,7 @@
  */
 #define PENDING_NAME "connect.pending.json"
 #define PENDING_MAX  4096
+#define AWAIT_MS     5000 /* between two tries while an administrator is at work */
 struct pending {
     uint32_t schema;
     const char *resource_id;
@@ -55,6 +56,7 @@ struct work {
     struct moor_agentconfig config;
     bool strict;   /* see moor_connect_settle() */
     bool resuming; /* vm_id is of a run that was killed */
+    bool awaiting; /* everything is there but the administrator's part */
     bool group_made, key_made, resource_made, config_written;
 };
 
@@ -160,7 +162,9 @@ static moor_code step_conflict(void *work, struct moor_error *err)
     if (c != MOOR_OK || !machine)
         return c;
     const char *vm_id = moor_json_str(moor_json_path(machine, "properties.vmId"));
-    if (w->resuming && vm_id && moor_strcasecmp(vm_id, w->vm_id) == 0) {
+    /* In a cloud without a Mooring service a resource has none. */
+    const bool ours = vm_id ? moor_strcasecmp(vm_id, w->vm_id) == 0 : w->params->client_id != NULL;
+    if (w->resuming && ours) {
         w->resource_made = true;
         return MOOR_OK;
     }
@@ -195,7 +199,8 @@ static moor_code step_key(void *work, struct moor_error *err)
     c = moor_himds_begin(w->session,
                          &(struct moor_himds_begin){ .vm_id = w->vm_id,
                                                      .resource_id = w->resource_id,
-                                                     .tpm = w->params->key_in_tpm },
+                                                     .tpm = w->params->key_in_tpm,
+                                                     .client_id = w->params->client_id },
                          &w->public_key, err);
     /* Also after a failure that may have come behind the work. */
     w->key_made = true;
@@ -241,11 +246,13 @@ static struct moor_json *machine_body(const struct work *w, struct moor_error *e
     moor_json_set_str(body, "location", w->params->location);
     if (tags)
         moor_json_set(body, "tags", MOOR_TAKE(tags));
-    struct moor_json *identity = moor_json_set(body, "identity", moor_json_new_object());
-    moor_json_set_str(identity, "type", "SystemAssigned");
     struct moor_json *p = moor_json_set(body, "properties", moor_json_new_object());
-    moor_json_set_str(p, "vmId", w->vm_id);
-    moor_json_set_str(p, "clientPublicKey", moor_buf_cstr(&w->public_key));
+    if (!w->params->client_id) {
+        struct moor_json *identity = moor_json_set(body, "identity", moor_json_new_object());
+        moor_json_set_str(identity, "type", "SystemAssigned");
+        moor_json_set_str(p, "vmId", w->vm_id);
+        moor_json_set_str(p, "clientPublicKey", moor_buf_cstr(&w->public_key));
+    }
     moor_json_set_str(p, "osName", host.os_name);
     moor_json_set_str(p, "osType", host.os_type);
     if (w->params->key_in_tpm)
@@ -300,7 +307,9 @@ static moor_code step_config(void *work, struct moor_error *err)
     a->location = w->params->location;
     a->resource_id = w->resource_id;
     a->vm_id = moor_arena_str(w->arena, moor_span_str(w->vm_id));
-    a->identity_mode = "mooring";
+    a->identity_mode = w->params->client_id ? MOOR_MODE_PRINCIPAL : "mooring";
+    if (w->params->client_id)
+        a->client_id = w->params->client_id;
     a->correlation_id = w->params->correlation_id;
     if (!a->vm_id || !a->tenant_id)
         return moor_fail(err, MOOR_E_NOMEM, MOOR_AGENTCONFIG_NAME ": out of memory");
@@ -330,29 +339,6 @@ static moor_code step_finish(void *work, struct moor_error *err)
     return c;
 }
 
-static const struct moor_step steps[] = {
-    { "service", "Reaching the identity service", AZCM_NO_HIMDS, step_service },
-    { "signIn", "Signing in", AZCM_NO_TOKEN, step_signin },
-    { "subscription", "Finding the subscription", AZCM_SUBSCRIPTION_NAME, step_subscription },
-    { "conflict", "Checking that the name is free", AZCM_CREATE_RESOURCE, step_conflict },
-    { "resourceGroup", "Finding or making the resource group", AZCM_CREATE_RESOURCE, step_group },
-    { "key", "Making the machine's key", AZCM_KEYS, step_key },
-    { "resource", "Making the machine's resource", AZCM_CREATE_RESOURCE, step_resource },
-    { "config", "Writing agentconfig.json", AZCM_SAVE_PARAMETERS, step_config },
-    { "identity", "Getting the certificate, sending the first heartbeat", AZCM_CERTIFICATE,
-      step_finish },
-};
-
-static const struct moor_step existing_steps[] = {
-    { "service", "Reaching the identity service", AZCM_NO_HIMDS, step_service },
-    { "names", "Naming the resource", AZCM_INVALID_ARGUMENT, step_names },
-    { "key", "Making the machine's key, to be vouched for by the given one", AZCM_KEYS,
-      step_given_key },
-    { "config", "Writing agentconfig.json", AZCM_SAVE_PARAMETERS, step_config },
-    { "identity", "Getting the certificate, sending the first heartbeat", AZCM_CERTIFICATE,
-      step_finish },
-};
-
 MOOR_PRINTF(2, 3) static void note(const struct moor_progress *p, const char *fmt, ...)
 {
     MOOR_AUTO(moor_buf) text = MOOR_BUF(2048);
@@ -362,6 +348,63 @@ MOOR_PRINTF(2, 3) static void note(const struct moor_progress *p, const char *fm
     va_end(ap);
     p->note(p->ctx, moor_buf_cstr(&text));
 }
+
+static bool is_unknown_certificate(const struct moor_error *err)
+{
+    return moor_streq(err->service_code, "invalid_client") ||
+           moor_streq(err->service_code, "unauthorized_client");
+}
+
+/* The directory takes the certificate only after somebody has added it to the application. */
+static moor_code step_await(void *work, struct moor_error *err)
+{
+    struct work *w = work;
+    MOOR_AUTOSTR path = NULL;
+    moor_code c = plat_path(PLAT_DIR_CERTS, &path, err, "myCert");
+    while (c == MOOR_OK) {
+        c = step_finish(w, err);
+        if (c == MOOR_OK || !is_unknown_certificate(err))
+            return c;
+        if (!w->awaiting)
+            note(w->progress,
+                 "add the certificate %s to the application %s (docs/guide/azure.md); waiting",
+                 path, w->config.client_id);
+        w->awaiting = true;
+        c = moor_session_pause(w->session, AWAIT_MS, err);
+    }
+    return c;
+}
+
+#define COMMON_STEPS                                                                               \
+    { "service", "Reaching the identity service", AZCM_NO_HIMDS, step_service },                   \
+        { "signIn", "Signing in", AZCM_NO_TOKEN, step_signin },                                    \
+        { "subscription", "Finding the subscription", AZCM_SUBSCRIPTION_NAME, step_subscription }, \
+        { "conflict", "Checking that the name is free", AZCM_CREATE_RESOURCE, step_conflict },     \
+        { "resourceGroup", "Finding or making the resource group", AZCM_CREATE_RESOURCE,           \
+          step_group },                                                                            \
+        { "key", "Making the machine's key", AZCM_KEYS, step_key },                                \
+        { "resource", "Making the machine's resource", AZCM_CREATE_RESOURCE, step_resource },      \
+    {                                                                                              \
+        "config", "Writing agentconfig.json", AZCM_SAVE_PARAMETERS, step_config                    \
+    }
+static const struct moor_step steps[] = {
+    COMMON_STEPS,
+    { "identity", "Getting the certificate, sending the first heartbeat", AZCM_CERTIFICATE,
+      step_finish },
+};
+static const struct moor_step principal_steps[] = {
+    COMMON_STEPS,
+    { "identity", "Signing in with the machine's certificate", AZCM_CERTIFICATE, step_await },
+};
+static const struct moor_step existing_steps[] = {
+    { "service", "Reaching the identity service", AZCM_NO_HIMDS, step_service },
+    { "names", "Naming the resource", AZCM_INVALID_ARGUMENT, step_names },
+    { "key", "Making the machine's key, to be vouched for by the given one", AZCM_KEYS,
+      step_given_key },
+    { "config", "Writing agentconfig.json", AZCM_SAVE_PARAMETERS, step_config },
+    { "identity", "Getting the certificate, sending the first heartbeat", AZCM_CERTIFICATE,
+      step_finish },
+};
 
 /* Backwards through what was made. What cannot be undone is named with its reason. */
 static void undo(struct work *w)
@@ -412,6 +455,13 @@ static bool asks_for(const struct moor_connect_params *p, const struct moor_agen
             moor_strcasecmp(p->subscription, id.subscription) == 0);
 }
 
+static const struct moor_step *last_step(const struct work *w)
+{
+    return moor_streq(w->config.identity_mode, MOOR_MODE_PRINCIPAL)
+               ? &principal_steps[MOOR_COUNTOF(principal_steps) - 1]
+               : &steps[MOOR_COUNTOF(steps) - 1];
+}
+
 /* Connected already with these parameters: at most the last step of a killed run is missing. */
 static moor_code go_on(struct work *w, struct moor_connect_result *out, struct moor_error *err)
 {
@@ -427,7 +477,7 @@ static moor_code go_on(struct work *w, struct moor_connect_result *out, struct m
         c = moor_steps_run(existing_steps, MOOR_COUNTOF(existing_steps), w, w->progress, w->azcm,
                            err);
     else if (!out->was_connected || w->strict)
-        c = moor_steps_run(&steps[MOOR_COUNTOF(steps) - 1], 1, w, w->progress, w->azcm, err);
+        c = moor_steps_run(last_step(w), 1, w, w->progress, w->azcm, err);
     if (c == MOOR_OK)
         out->config = w->config;
     return c;
@@ -442,12 +492,19 @@ static moor_code start_anew(struct work *w, moor_azcm *azcm, struct moor_error *
                                 .base = p->cloud->resource_manager,
                                 .token = &w->token,
                                 .correlation_id = p->correlation_id };
-    moor_code c = p->vm_id ? moor_steps_run(existing_steps, MOOR_COUNTOF(existing_steps), w,
-                                            w->progress, azcm, err)
-                           : moor_steps_run(steps, MOOR_COUNTOF(steps), w, w->progress, azcm, err);
+    const struct moor_step *table = p->client_id ? principal_steps : steps;
+    size_t count = MOOR_COUNTOF(steps);
+    if (p->vm_id) {
+        table = existing_steps;
+        count = MOOR_COUNTOF(existing_steps);
+    }
+    moor_code c = moor_steps_run(table, count, w, w->progress, azcm, err);
     if (c != MOOR_OK && moor_session_late(w->session))
         *azcm = AZCM_CONNECT;
-    if (c != MOOR_OK)
+    if (c != MOOR_OK && w->awaiting)
+        note(w->progress, "nothing is undone: once the certificate is added, the same command goes "
+                          "on from here");
+    else if (c != MOOR_OK)
         undo(w);
     return c;
 }

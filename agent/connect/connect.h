@@ -30,6 +30,9 @@ struct moor_connect_params {
     const char *correlation_id;     /* NULL = none */
     const char *private_link_scope; /* resource id, NULL = none */
     bool key_in_tpm;
+    /* The machine is to be this application of the cloud's directory, and makes no use of a Mooring
+     * service; NULL = the service gives it an identity. */
+    const char *client_id;
     /* Of a resource that was made beforehand: nobody signs in. NULL = make one. */
     const char *vm_id;
     const struct moor_secret *private_key; /* PEM: the key it was registered with */

@@ -109,6 +109,8 @@ moor_code moor_himds_begin(struct moor_session *s, const struct moor_himds_begin
     moor_buf_json_str(&body, moor_span_str(b->resource_id));
     if (b->tpm)
         moor_buf_str(&body, ",\"keyStore\":\"tpm\"");
+    if (b->client_id)
+        moor_buf_fmt(&body, ",\"clientId\":\"%s\"", b->client_id);
     if (b->given) {
         moor_buf_str(&body, ",\"privateKey\":");
         moor_buf_json_str(&body, moor_secret_reveal(b->given));

@@ -24,6 +24,7 @@ struct moor_himds_begin {
     const char *vm_id;
     const char *resource_id;
     bool tpm;                        /* where the key is to be; else in a file */
+    const char *client_id;           /* of the application that the machine is to be; NULL = none */
     const struct moor_secret *given; /* PEM of a key made elsewhere that proves for it, once;
                                         NULL = none */
 };

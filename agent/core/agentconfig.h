@@ -25,9 +25,12 @@ struct moor_agentconfig {
     const char *vm_id;          /* lower-case UUID */
     const char *client_id;      /* of the machine's identity; NULL until the service named it */
     const char *principal_id;   /* NULL as above */
-    const char *identity_mode;  /* "mooring" */
+    const char *identity_mode;  /* "mooring", MOOR_MODE_PRINCIPAL */
     const char *correlation_id; /* NULL = none */
 };
+
+/* The machine is an application of the cloud's directory: clouds without a Mooring service. */
+#define MOOR_MODE_PRINCIPAL "service-principal"
 
 #define MOOR_AGENTCONFIG_NAME "agentconfig.json" /* in plat_dir_path(PLAT_DIR_STATE) */
 

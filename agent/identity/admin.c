@@ -19,6 +19,7 @@ struct moor_admin {
 struct begin_request {
     const char *vm_id, *resource_id;
     int store;               /* where the key is to be: of store_names */
+    const char *client_id;   /* of the application that the machine is to be */
     const char *private_key; /* PEM; NULL: the machine's own key proves */
 };
 enum { STORE_DEFAULT, STORE_TPM };
@@ -69,6 +70,7 @@ static const struct moor_json_field begin_fields[] = {
     { MOOR_F_STR, "resourceId", offsetof(struct begin_request, resource_id), MOOR_F_REQUIRED, 1,
       512, NULL },
     { MOOR_F_ENUM, "keyStore", offsetof(struct begin_request, store), 0, 0, 0, store_names },
+    { MOOR_F_UUID, "clientId", offsetof(struct begin_request, client_id), 0, 0, 0, NULL },
     { MOOR_F_STR, "privateKey", offsetof(struct begin_request, private_key), 0, 1, 8192, NULL },
     { MOOR_F_END, NULL, 0, 0, 0, 0, NULL },
 };
@@ -117,7 +119,8 @@ static void post_begin(void *ctx, struct moor_http_exchange *ex)
     if (!c)
         c = moor_identity_begin(a->identity,
                                 &(struct moor_identity_begin){ asked->vm_id, asked->resource_id,
-                                                               asked->store == STORE_TPM, given },
+                                                               asked->store == STORE_TPM,
+                                                               asked->client_id, given },
                                 on_begun, p, &err);
     if (!c)
         return;

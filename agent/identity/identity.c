@@ -6,6 +6,7 @@
 #include "base/timefmt.h"
 #include "core/version.h"
 #include "crypto/tpm.h"
+#include "identity/direct.h"
 #include "identity/guest.h"
 #include "identity/machine.h"
 #include "identity/registration.h"
@@ -31,7 +32,8 @@ struct moor_identity {
     struct moor_keystore keys;
     struct moor_machine *machine;           /* NULL = not connected */
     struct moor_http_client *client;        /* NULL = not working, see problem */
-    struct moor_registration *registration; /* as client */
+    struct moor_registration *registration; /* as client; NULL in the other mode */
+    struct moor_direct *direct;             /* the same, when the machine is an application */
     struct moor_error problem;              /* why there is a machine but no work, or no machine */
     int64_t problem_ms; /* when the problem, or those of the documents in use, was met */
     struct moor_json *tags;
@@ -62,6 +64,8 @@ static void stop_work(struct moor_identity *i)
     i->tpm_problem = (struct moor_error)MOOR_ERROR_INIT;
     moor_registration_free(i->registration);
     i->registration = NULL;
+    moor_direct_free(i->direct);
+    i->direct = NULL;
     moor_http_client_free(i->client);
     i->client = NULL;
     moor_tokens_clear(i->tokens);
@@ -108,6 +112,22 @@ static moor_code load_tokens(struct moor_identity *i, struct moor_error *err)
     return MOOR_OK;
 }
 
+static moor_code start_direct(struct moor_identity *i, struct moor_error *err)
+{
+    const struct moor_direct_opts opts = {
+        .loop = i->loop,
+        .pool = i->pool,
+        .http = moor_http_client_transport(i->client),
+        .config = &i->machine->config,
+        .cloud = &i->machine->cloud,
+        .keys = &i->keys,
+        .tokens = i->tokens,
+        .changed = changed,
+        .ctx = i,
+    };
+    return moor_direct_new(&opts, &i->direct, err);
+}
+
 static moor_code start_work(struct moor_identity *i, struct moor_error *err)
 {
     moor_code c = load_keys(i, err);
@@ -118,6 +138,8 @@ static moor_code start_work(struct moor_identity *i, struct moor_error *err)
         c = moor_machine_client(i->machine, i->loop, &i->client, err);
     if (c)
         return c;
+    if (moor_streq(i->machine->config.identity_mode, MOOR_MODE_PRINCIPAL))
+        return start_direct(i, err);
     const struct moor_registration_opts opts = {
         .loop = i->loop,
         .pool = i->pool,
@@ -161,7 +183,7 @@ void moor_identity_reload(struct moor_identity *i)
     MOOR_AUTOPTR(moor_machine) fresh = NULL;
     struct moor_error err = MOOR_ERROR_INIT;
     moor_code c = moor_machine_load(&fresh, &err);
-    if (!c && i->registration && moor_machine_same(i->machine, fresh))
+    if (!c && (i->registration || i->direct) && moor_machine_same(i->machine, fresh))
         return;
     if (c == MOOR_E_NOTFOUND && !i->machine && !i->problem.code)
         return;
@@ -189,6 +211,7 @@ struct begin_job {
     struct moor_key *old;   /* in a TPM, and good if that still takes it; NULL = make a new one */
     struct moor_key *key;   /* NULL = the old one is good */
     struct moor_key *given; /* proves for it, once; NULL = none */
+    char client_id[37];     /* of the application to be; "" = none */
     struct moor_error err;
 };
 
@@ -248,6 +271,8 @@ static void on_key(void *ctx, bool cancelled)
         err.code = take_key(i, job, &err);
     if (i && !cancelled && !err.code && job->given)
         err.code = moor_keystore_give(&i->keys, job->given, &err);
+    if (i && !cancelled && !err.code && *job->client_id)
+        err.code = moor_direct_certify(&i->keys, job->client_id, &err);
     free_job(job);
     if (!i)
         return;
@@ -270,6 +295,12 @@ static moor_key_kind wanted_kind(void)
                                                        : moor_keystore_kind(&settings);
 }
 
+static void copy_uuid(char out[37], const char *in)
+{
+    for (size_t n = 0; in && n < 36 && in[n]; n++)
+        out[n] = in[n];
+}
+
 static moor_code start_key(struct moor_identity *i, const struct moor_identity_begin *asked,
                            struct moor_key *old, struct moor_error *err)
 {
@@ -285,8 +316,8 @@ static moor_code start_key(struct moor_identity *i, const struct moor_identity_b
     job->kind = wanted_kind();
     job->old = old ? moor_key_ref(old) : NULL;
     job->given = asked->given ? moor_key_ref(asked->given) : NULL;
-    for (size_t n = 0; n < sizeof(job->vm_id) - 1 && asked->vm_id[n]; n++)
-        job->vm_id[n] = asked->vm_id[n];
+    copy_uuid(job->vm_id, asked->vm_id);
+    copy_uuid(job->client_id, asked->client_id);
     moor_code c = moor_pool_submit(i->pool, make_key, on_key, job, err);
     if (c)
         free_job(job);
@@ -302,6 +333,7 @@ static bool has_key_for(struct moor_identity *i, const struct moor_identity_begi
         return false;
     return moor_streq(i->keys.doc.vm_id, asked->vm_id) &&
            moor_strcasecmp(i->keys.doc.resource_id, asked->resource_id) == 0 &&
+           (!asked->client_id || moor_streq(i->keys.doc.client_id, asked->client_id)) &&
            moor_key_in_tpm(i->keys.key) == asked->tpm;
 }
 
@@ -352,11 +384,12 @@ moor_code moor_identity_finish(struct moor_identity *i, moor_identity_finish_fn 
             *err = i->problem;
         return i->problem.code;
     }
-    if (!i->registration)
+    if (!i->registration && !i->direct)
         return moor_fail(err, MOOR_E_NOTFOUND, "agentconfig.json is not there");
     i->finish_done = done;
     i->finish_ctx = ctx;
-    moor_code c = moor_registration_now(i->registration, on_finished, i, err);
+    moor_code c = i->direct ? moor_direct_now(i->direct, on_finished, i, err)
+                            : moor_registration_now(i->registration, on_finished, i, err);
     if (c)
         i->finish_done = NULL;
     return c;
@@ -404,6 +437,8 @@ static moor_code check_standing(const struct moor_identity *i, struct moor_error
     };
     if (!i->machine)
         return moor_fail(err, MOOR_E_UNSUPPORTED, "this machine is not connected");
+    if (i->direct)
+        return MOOR_OK;
     if (!i->registration)
         return moor_fail(err, MOOR_E_UNSUPPORTED, "%s", i->problem.msg);
     moor_standing s = moor_registration_state(i->registration)->standing;
@@ -478,11 +513,14 @@ struct moor_json *moor_identity_status(const struct moor_identity *i)
         i->registration ? moor_registration_state(i->registration) : &none;
     struct moor_json *v = moor_json_new_object();
     moor_json_set_str(v, "status",
-                      i->registration ? moor_registration_status(i->registration) : "Disconnected");
+                      i->registration ? moor_registration_status(i->registration)
+                      : i->direct     ? moor_direct_status(i->direct)
+                                      : "Disconnected");
     moor_json_set_bool(v, "connected", i->machine != NULL);
     moor_json_set_str(v, "agentVersion", moor_version());
     set_time(v, "lastHeartbeat", s->last_beat_ms);
-    set_error(v, &s->error, s->error_ms);
+    int64_t error_ms = s->error_ms;
+    set_error(v, i->direct ? moor_direct_error(i->direct, &error_ms) : &s->error, error_ms);
     if (i->problem.code)
         set_error(v, &i->problem, i->problem_ms);
     else if (!s->error.code && i->tpm_problem.code && s->last_beat_ms <= i->tpm_problem_ms)

@@ -70,6 +70,7 @@ typedef void (*moor_identity_begin_fn)(void *ctx, const char *public_key,
 struct moor_identity_begin {
     const char *vm_id, *resource_id;
     bool tpm;               /* the key is to be in the TPM */
+    const char *client_id;  /* of an application that the machine is to be; NULL = none */
     struct moor_key *given; /* made elsewhere, proves for it, once; borrowed; NULL = none */
 };
 /* A key for this machine, durable before done runs: the one that is there when it was made for the

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`--identity-mode service-principal`: a machine of a cloud that has Azure's public interfaces only.
+The control plane plays that cloud: its Mooring members are taken out of the registered document."""
+import base64
+import json
+import subprocess
+
+import pytest
+from harness.machine import CLOUD, Machine
+from harness.process import program
+
+GROUP = "rg-principal"
+
+
+@pytest.fixture
+def box(workspace, controlplane):
+    machine = Machine(workspace)
+    machine.start("identity", "extensions", "logs")
+    machine.register_cloud(controlplane)
+    path = machine.path(f"/etc/mooring/clouds.d/{CLOUD}.json")
+    document = json.loads(path.read_text())
+    for member in ("hisEndpoint", "serviceAudience", "metadata"):
+        document.pop(member, None)
+    path.write_text(json.dumps(document))
+    controlplane.group(GROUP)
+    yield machine
+    machine.stop()
+
+
+@pytest.fixture
+def application(controlplane, unique):
+    """The client id of an application that may read, without any certificate yet."""
+    return json.loads(controlplane.cli("principal", "create", unique, "--role", "Reader",
+                                       "-j").stdout)["clientId"]
+
+
+def arguments(controlplane, name, application, *extra):
+    return ["connect", "--cloud", CLOUD, "--subscription-id", controlplane.subscription,
+            "--tenant-id", controlplane.tenant, "--resource-group", GROUP, "--location",
+            controlplane.info["location"], "--resource-name", name, "-i", controlplane.admin_id,
+            "--service-principal-secret-file", controlplane.info["adminSecretFile"],
+            "--identity-mode", "service-principal", "--identity-client-id", application, *extra]
+
+
+def certify(controlplane, box, application):
+    controlplane.cli("principal", "certify", application, "--certificate",
+                     str(box.state / "certs/myCert"))
+
+
+def claims(token):
+    part = token.split(".")[1]
+    return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+
+
+def test_a_machine_is_an_application_once_its_certificate_is_added(box, controlplane, application,
+                                                                   unique):
+    child = subprocess.Popen([program("mooring"), *arguments(controlplane, unique, application)],
+                             env=box.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    line = next(line for line in child.stderr if "add the certificate" in line)
+    assert application in line and str(box.state / "certs/myCert") in line
+    certify(controlplane, box, application)
+    out, err = child.communicate(timeout=90)
+    assert child.returncode == 0 and out.startswith("Connected: "), err
+    assert box.config["identityMode"] == "service-principal"
+    assert box.config["clientId"] == application
+
+    resource = controlplane.arm("GET", box.resource_id).json
+    assert "identity" not in resource and "clientPublicKey" not in resource["properties"]
+    token = box.token(controlplane.arm_audience)
+    assert claims(token)["appid"] == application
+    assert controlplane.arm("GET", box.resource_id, token=token).status == 200
+    assert box.show()["status"] == "Connected"
+    box.restart_role("identity")
+    assert box.mooring("ensure-connected").stdout.startswith("Machine is already connected: ")
+    assert claims(box.token("https://monitor.azure.com"))["appid"] == application
+
+    resource_id = box.resource_id
+    box.mooring("disconnect", "-i", controlplane.admin_id, "--service-principal-secret-file",
+                controlplane.info["adminSecretFile"])
+    assert controlplane.arm("GET", resource_id).status == 404
+    assert list((box.state / "certs").iterdir()) == []
+
+
+def test_a_wait_that_ends_is_gone_on_with(box, controlplane, application, unique):
+    done = box.mooring(*arguments(controlplane, unique, application, "--timeout", "4"), check=False)
+    assert done.returncode == 62 and "goes on from here" in done.stderr
+    assert box.show()["status"] == "Disconnected"
+    certificate = (box.state / "certs/myCert").read_bytes()
+    certify(controlplane, box, application)
+    done = box.mooring(*arguments(controlplane, unique, application))
+    assert done.stdout.startswith("Connected: ")
+    assert (box.state / "certs/myCert").read_bytes() == certificate
+    assert box.show()["status"] == "Connected"
+
+
+def test_the_mode_and_its_application_belong_together(box, controlplane, application, unique):
+    def refused(*options):
+        done = box.mooring(*(a for a in arguments(controlplane, unique, application)
+                             if a not in ("--identity-mode", "service-principal",
+                                          "--identity-client-id", application)), *options,
+                           check=False)
+        return done.returncode, done.stderr
+    status, text = refused()
+    assert status == 3 and "--identity-mode service-principal" in text
+    assert refused("--identity-mode", "service-principal")[0] == 23
+    assert refused("--identity-client-id", application)[0] == 23
+    assert refused("--identity-mode", "other", "--identity-client-id", application)[0] == 23
+    assert refused("--identity-mode", "service-principal", "--identity-client-id", "x")[0] == 23
