@@ -29,6 +29,24 @@ static moor_code is_extension(const char *text, struct moor_error *err)
     return MOOR_OK;
 }
 
+/* "install=900" */
+static moor_code is_timeout(const char *text, struct moor_error *err)
+{
+    static const char *const verbs[] = { "install", "update", "enable", "disable", "uninstall" };
+    struct moor_span rest = moor_span_str(text);
+    struct moor_span verb = moor_span_cut(&rest, '=');
+    uint32_t seconds;
+    bool known = false;
+    for (size_t n = 0; n < MOOR_COUNTOF(verbs); n++)
+        known = known || moor_span_eq_str(verb, verbs[n]);
+    if (known && moor_parse_u32(rest, 1, 86400, &seconds, NULL) == MOOR_OK)
+        return MOOR_OK;
+    return moor_fail(err, MOOR_E_BADINPUT,
+                     "\"%s\": want install, update, enable, disable or uninstall, =, and 1..86400 "
+                     "seconds",
+                     text);
+}
+
 static moor_code is_folder(const char *text, struct moor_error *err)
 {
     return *text == '/' ? MOOR_OK
@@ -117,6 +135,8 @@ static const struct moor_setting settings[] = {
       "Publisher/Type of the extensions that must not be installed; wins over the allow list" },
     { PERCENT("extensions.agent.cpulimit", extensions_cpu_limit), "5", NULL, HERE, NULL,
       "processor share of extensions, percent" },
+    { LIST("extensions.commandTimeouts", extensions_timeouts), "[]", NULL, HERE, is_timeout,
+      "seconds that handler commands may take, VERB=SECONDS; what is not named keeps its limit" },
     { CHOICE("extensions.signatureRequired", signature_required, rules), "\"gallery\"",
       "\"publisher\"", HERE, NULL, "whose signature a package needs" },
     { FLAG("guestconfiguration.enabled", guestconfiguration_enabled), "true", "false", KEPT, NULL,

@@ -36,8 +36,9 @@ struct moor_settings {
     bool extensions_enabled;
     struct moor_str_list extensions_allowlist; /* empty = everything */
     struct moor_str_list extensions_blocklist;
-    uint32_t extensions_cpu_limit; /* percent */
-    int signature_required;        /* moor_signature_rule */
+    uint32_t extensions_cpu_limit;            /* percent */
+    struct moor_str_list extensions_timeouts; /* "install=900" */
+    int signature_required;                   /* moor_signature_rule */
     bool guestconfiguration_enabled;
     uint32_t guestconfiguration_cpu_limit;
     bool incomingconnections_enabled;

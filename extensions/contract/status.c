@@ -6,9 +6,10 @@
 
 #include <string.h>
 
-#define TOP_MESSAGE_MAX 4096
+#define TOP_MESSAGE_MAX (16 * 1024)
 #define SUB_TEXT_MAX    (10 * 1024)
 #define MESSAGE_KEEP    1024 /* of the message, when the whole is too long */
+#define BRIEF_MAX       (MOOR_STATUS_REPORT_MAX - 16 * 1024) /* for substatuses beside the rest */
 
 static const char *const state_names[] = { "", "transitioning", "success", "warning", "error" };
 
@@ -114,8 +115,16 @@ static struct moor_json *clean_substatus(const struct moor_json *item, struct mo
     return out;
 }
 
-static moor_code clean_substatus_list(const struct moor_json *list, struct moor_json *out,
-                                      struct moor_error *err)
+static size_t printed_length(const struct moor_json *v)
+{
+    MOOR_AUTO(moor_buf) b = MOOR_BUF(MOOR_STATUS_REPORT_MAX);
+    moor_buf_json(&b, v);
+    return b.failed ? MOOR_STATUS_REPORT_MAX : b.len + 1;
+}
+
+/* Adds as many as have room. */
+static moor_code clean_substatus_list(const struct moor_json *list, size_t room,
+                                      struct moor_json *out, struct moor_error *err)
 {
     MOOR_JSON_EACH(item, list)
     {
@@ -123,14 +132,21 @@ static moor_code clean_substatus_list(const struct moor_json *list, struct moor_
         struct moor_json *sub = clean_substatus(item, err, &c);
         if (c != MOOR_OK)
             return c;
-        if (sub)
-            moor_json_push(out, sub);
+        if (!sub)
+            continue;
+        size_t n = room == SIZE_MAX ? 0 : printed_length(sub);
+        if (n > room) {
+            moor_json_free(sub);
+            return MOOR_OK;
+        }
+        room -= n;
+        moor_json_push(out, sub);
     }
     return MOOR_OK;
 }
 
 static moor_code clean_status(const struct moor_json *item, moor_status_state state,
-                              size_t message_max, bool with_substatus, struct moor_json **out,
+                              size_t message_max, size_t substatus_room, struct moor_json **out,
                               struct moor_error *err)
 {
     const struct moor_json *in = moor_json_get(item, "status");
@@ -146,11 +162,9 @@ static moor_code clean_status(const struct moor_json *item, moor_status_state st
     moor_json_set(status, "formattedMessage",
                   clean_message(moor_json_get(in, "formattedMessage"), message_max));
     struct moor_json *list = moor_json_set(status, "substatus", moor_json_new_array());
-    if (with_substatus) {
-        moor_code c = clean_substatus_list(moor_json_get(in, "substatus"), list, err);
-        if (c != MOOR_OK)
-            return c;
-    }
+    moor_code c = clean_substatus_list(moor_json_get(in, "substatus"), substatus_room, list, err);
+    if (c != MOOR_OK)
+        return c;
     *out = MOOR_TAKE(doc);
     return MOOR_OK;
 }
@@ -163,19 +177,19 @@ static const char *print_in(struct moor_arena *arena, const struct moor_json *do
                                                       : NULL;
 }
 
-/* The whole when it fits, else without substatus and with the head of the message. */
+/* The whole when it fits, else the head of the message and as many substatuses as have room. */
 static moor_code rewrite(const struct moor_json *item, moor_status_state state,
                          struct moor_handler_status *out, struct moor_arena *arena,
                          struct moor_error *err)
 {
     MOOR_AUTOPTR(moor_json) doc = NULL;
-    moor_code c = clean_status(item, state, TOP_MESSAGE_MAX, true, &doc, err);
+    moor_code c = clean_status(item, state, TOP_MESSAGE_MAX, SIZE_MAX, &doc, err);
     if (c != MOOR_OK)
         return c;
     out->json = print_in(arena, doc, MOOR_STATUS_REPORT_MAX);
     if (!out->json) {
         MOOR_AUTOPTR(moor_json) brief = NULL;
-        c = clean_status(item, state, MESSAGE_KEEP, false, &brief, err);
+        c = clean_status(item, state, MESSAGE_KEEP, BRIEF_MAX, &brief, err);
         if (c != MOOR_OK)
             return c;
         out->json = print_in(arena, brief, MOOR_STATUS_REPORT_MAX);

@@ -173,7 +173,7 @@ static void describe(struct moor_buf *b, const struct moor_work *w,
     const char *verb = moor_handler_verb_name(w->step.verb);
     if (r->timed_out)
         moor_buf_fmt(b, "%s took longer than %llu seconds and was ended", verb,
-                     (unsigned long long)(moor_command_timeout_ms(w->step.verb) / 1000));
+                     (unsigned long long)(w->m->timeouts_ms[w->step.verb] / 1000));
     else if (r->signaled)
         moor_buf_fmt(b, "%s was ended by signal %d", verb, r->code);
     else
@@ -303,6 +303,7 @@ static moor_code start_command(struct moor_work *w, struct moor_error *err)
         .verb = w->step.verb,
         .old = w->step.old,
         .himds_port = himds_port(&port),
+        .timeout_ms = m->timeouts_ms[w->step.verb],
         .disable_exits = exits.len ? moor_buf_cstr(&exits) : NULL,
     };
     moor_code c = moor_command_start(m->loop, &opts, on_command, w, &w->command, &i->running, err);
@@ -472,7 +473,7 @@ void moor_apply_adopt(struct moor_manager *m)
             continue;
         if (plat_process_alive(&i->running)) {
             int64_t ran = plat_utc_ms() - i->running_since_ms;
-            if (ran > (int64_t)moor_command_timeout_ms(i->running_verb))
+            if (ran > (int64_t)m->timeouts_ms[i->running_verb])
                 plat_process_kill_tree_id(&i->running);
             moor_manager_later(m, ADOPT_LOOK_MS);
         } else {

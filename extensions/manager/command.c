@@ -35,9 +35,19 @@ static const uint64_t timeouts_ms[MOOR_VERB_COUNT_] = {
     [MOOR_VERB_DISABLE] = 900000, [MOOR_VERB_UNINSTALL] = 300000,
 };
 
-uint64_t moor_command_timeout_ms(moor_handler_verb verb)
+void moor_command_timeouts(const struct moor_str_list *settings, uint64_t out[MOOR_VERB_COUNT_])
 {
-    return timeouts_ms[verb];
+    for (int v = 0; v < MOOR_VERB_COUNT_; v++) {
+        out[v] = timeouts_ms[v];
+        for (size_t n = 0; n < settings->count; n++) {
+            struct moor_span rest = moor_span_str(settings->items[n]);
+            struct moor_span verb = moor_span_cut(&rest, '=');
+            uint32_t seconds;
+            if (moor_span_eq_str(verb, moor_handler_verb_name((moor_handler_verb)v)) &&
+                moor_parse_u32(rest, 1, 86400, &seconds, NULL) == MOOR_OK)
+                out[v] = (uint64_t)seconds * 1000;
+        }
+    }
 }
 
 void moor_command_free(struct moor_command *c)
@@ -269,7 +279,7 @@ static moor_code spawn(struct moor_loop *l, struct moor_command *cmd,
                    .out = &out,
                    .err = &errors,
                    .group = join_group(o->item, &m, &arena) },
-        .timeout_ms = timeouts_ms[o->verb],
+        .timeout_ms = o->timeout_ms,
     };
     return moor_child_start(l, &opts, on_end, cmd, &cmd->child, err);
 }

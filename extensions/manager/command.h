@@ -9,6 +9,7 @@
 #define MOOR_MANAGER_COMMAND_H
 
 #include "base/error.h"
+#include "base/jsontab.h"
 #include "contract/manifest.h"
 #include "manager/item.h"
 #include "platform/group.h"
@@ -26,8 +27,9 @@ typedef void (*moor_command_fn)(void *ctx, const struct moor_command_result *r);
 struct moor_command_opts {
     const struct moor_item *item;
     moor_handler_verb verb;
-    bool old;                  /* run the old version's handler */
-    const char *himds_port;    /* for IDENTITY_ENDPOINT */
+    bool old;               /* run the old version's handler */
+    const char *himds_port; /* for IDENTITY_ENDPOINT */
+    uint64_t timeout_ms;
     const char *disable_exits; /* update of a multi-config handler: JSON list; else NULL */
 };
 
@@ -42,6 +44,7 @@ MOOR_DEFINE_AUTOPTR(moor_command)
  * agent grants it. handler is its full name. Pure. */
 struct plat_limits moor_command_limits(const char *handler, const struct moor_manifest *m);
 
-uint64_t moor_command_timeout_ms(moor_handler_verb verb);
+/* By verb: what local settings say ("install=900"), else the reference agent's limits. Pure. */
+void moor_command_timeouts(const struct moor_str_list *settings, uint64_t out[MOOR_VERB_COUNT_]);
 
 #endif

@@ -50,7 +50,8 @@ struct moor_manager {
     struct moor_arena desired_arena;
     bool closing;
 
-    bool policy_unreadable; /* then nothing is allowed */
+    uint64_t timeouts_ms[MOOR_VERB_COUNT_]; /* of handler commands */
+    bool policy_unreadable;                 /* then nothing is allowed */
     struct moor_denial denials[MOOR_DENIALS_MAX];
     size_t denial_count;
     char reported_hash[65];

@@ -173,6 +173,7 @@ void moor_manager_kick(struct moor_manager *m)
     MOOR_AUTO(moor_arena) arena = MOOR_ARENA(256 * 1024);
     struct moor_settings settings;
     load_policy(m, &settings, &arena);
+    moor_command_timeouts(&settings.extensions_timeouts, m->timeouts_ms);
     moor_choose_forget_denials(m, &settings);
     moor_apply_adopt(m);
     let_go(m);

@@ -185,6 +185,27 @@ def test_failures_carry_the_codes_of_the_contract(lab, verb, code):
     assert [i["code"] for i in state["items"] if i["name"] == "ext"] == [code]
 
 
+def test_a_command_over_its_limit_is_ended_with_all_it_started(lab):
+    lab.local_config(extensions__commandTimeouts=["install=1", "disable=1"])
+    child = lab.folder / "child"
+    lab.publish(lab.package(f"install) sleep 600 & echo $! > {child}; wait ;;"))
+    state, message = lab.put_and_settle(settings={"a": 1})
+    assert state == "Failed" and "install took longer than 1 seconds and was ended" in message
+    assert lab.shown()["errorCode"] == "HandlerTimeout"
+    pid = int(child.read_text())
+    wait_for(lambda: not os.path.exists(f"/proc/{pid}") or "Z" in
+             open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1], 20)
+
+
+def test_a_timeout_of_the_old_version_is_told_as_1011(lab):
+    lab.local_config(extensions__commandTimeouts=["disable=1"])
+    lab.publish(lab.package("disable) sleep 600 ;;\n" + ENABLED))
+    lab.put_and_settle(settings={"a": 1})
+    lab.publish(telling(lab, version="1.1.0", continueOnUpdateFailure=True), version="1.1.0")
+    assert lab.put_and_settle(settings={"a": 1}, version="1.1")[0] == "Succeeded"
+    assert told(lab, "update", "1.1.0")["AZURE_GUEST_AGENT_DISABLE_CMD_EXIT_CODE"] == "1011"
+
+
 def test_a_disable_that_fails_stops_the_removal_until_it_is_asked_for_again(lab):
     gate = lab.folder / "gate"
     lab.publish(lab.package(f"disable) [ -e {gate} ] || exit 5 ;;\n" + ENABLED))

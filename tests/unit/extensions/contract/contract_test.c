@@ -200,6 +200,7 @@ static void long_status_is_cut_and_stays_json(void)
     CHECK_INT(moor_status_parse(moor_buf_view(&b), &s, &arena, NULL), MOOR_OK);
     CHECK(strlen(s.json) <= MOOR_STATUS_REPORT_MAX);
     CHECK(strstr(s.json, "... [TRUNCATED]") != NULL);
+    CHECK(strstr(s.json, "\"n11\"") != NULL && strstr(s.json, "\"n12\"") == NULL);
     MOOR_AUTOPTR(moor_json) again = NULL;
     CHECK_INT(moor_json_parse(moor_span_str(s.json), &again, NULL), MOOR_OK);
 }

@@ -195,8 +195,15 @@ static void limits_of_commands_are_the_reference_agents(void)
                                         [MOOR_VERB_ENABLE] = 5,
                                         [MOOR_VERB_DISABLE] = 15,
                                         [MOOR_VERB_UNINSTALL] = 5 };
+    static const char *more[] = { "enable=3600", "install=x" };
+    const struct moor_str_list none = { NULL, 0 }, some = { more, 2 };
+    uint64_t ms[MOOR_VERB_COUNT_];
+    moor_command_timeouts(&none, ms);
     for (int v = 0; v < MOOR_VERB_COUNT_; v++)
-        CHECK_INT(moor_command_timeout_ms((moor_handler_verb)v), minutes[v] * MINUTE_MS);
+        CHECK_INT(ms[v], minutes[v] * MINUTE_MS);
+    moor_command_timeouts(&some, ms);
+    CHECK_INT(ms[MOOR_VERB_ENABLE], 60 * MINUTE_MS);
+    CHECK_INT(ms[MOOR_VERB_INSTALL], 15 * MINUTE_MS);
 }
 
 ROOTED_MAIN(CHECK_TEST(the_status_decides),
