@@ -2,6 +2,7 @@
 #include "manager/item.h"
 
 #include "base/jsontab.h"
+#include "base/sha256.h"
 #include "platform/file.h"
 
 #include <stddef.h>
@@ -335,7 +336,7 @@ moor_code moor_items_load(const char *path, struct moor_items *out, struct moor_
     return MOOR_OK;
 }
 
-moor_code moor_items_save(const char *path, const struct moor_items *s, struct moor_error *err)
+moor_code moor_items_save(const char *path, struct moor_items *s, struct moor_error *err)
 {
     struct row *rows = calloc(s->count ? s->count : 1, sizeof(*rows));
     if (!rows)
@@ -349,5 +350,13 @@ moor_code moor_items_save(const char *path, const struct moor_items *s, struct m
     moor_code c = moor_buf_ok(&text, path, err);
     if (c != MOOR_OK)
         return c;
-    return plat_write_atomic(path, moor_buf_view(&text), PLAT_OWNER_ONLY, err);
+    char digest[65];
+    moor_sha256_hex(moor_buf_view(&text), digest);
+    if (strcmp(digest, s->saved) == 0)
+        return MOOR_OK;
+    s->saved[0] = 0; /* until it is written nobody knows what is there */
+    c = plat_write_atomic(path, moor_buf_view(&text), PLAT_OWNER_ONLY, err);
+    if (c == MOOR_OK)
+        memcpy(s->saved, digest, sizeof(digest));
+    return c;
 }

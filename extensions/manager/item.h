@@ -111,6 +111,7 @@ struct moor_items {
     size_t count;
     uint64_t report_sequence; /* of the last report made under report_boot */
     char report_boot[40];     /* the bootId it counts under */
+    char saved[65];           /* digest of the document as it was saved last */
 };
 void moor_items_drop(struct moor_items *s);
 MOOR_DEFINE_AUTO(moor_items)
@@ -124,7 +125,8 @@ void moor_items_remove(struct moor_items *s, struct moor_item *item); /* and fre
 /* The document; load of a missing file gives an empty set. */
 MOOR_NODISCARD moor_code moor_items_load(const char *path, struct moor_items *out,
                                          struct moor_error *err);
-MOOR_NODISCARD moor_code moor_items_save(const char *path, const struct moor_items *s,
+/* Nothing is written when nothing has changed. */
+MOOR_NODISCARD moor_code moor_items_save(const char *path, struct moor_items *s,
                                          struct moor_error *err);
 
 #endif

@@ -14,9 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHUNK       (64 * 1024)
-#define TEMP_PREFIX ".unpack-"
-#define RATIO_FREE  ((uint64_t)16 * 1024 * 1024)
+#define CHUNK          (256 * 1024)
+#define FLUSH_EACH_MAX 16 /* files */
+#define TEMP_PREFIX    ".unpack-"
+#define RATIO_FREE     ((uint64_t)16 * 1024 * 1024)
 
 static moor_code invalid(struct moor_error *err, const char *service_code)
 {
@@ -162,6 +163,12 @@ static moor_code check_archive(struct moor_zip *zip, struct moor_error *err)
     return c;
 }
 
+/* A flush of the file system costs as much as those of some files; with what others write, more. */
+static bool flushed_at_once(const struct moor_zip *zip)
+{
+    return moor_zip_count(zip) > FLUSH_EACH_MAX;
+}
+
 static moor_code write_entry(struct moor_zip *zip, size_t index, const struct moor_zip_entry *e,
                              const char *path, struct moor_error *err)
 {
@@ -189,7 +196,7 @@ static moor_code write_entry(struct moor_zip *zip, size_t index, const struct mo
     }
     if (c == MOOR_OK && written != e->size)
         c = moor_fail(err, MOOR_E_BADINPUT, "package: entry %zu: is shorter than it says", index);
-    if (c == MOOR_OK)
+    if (c == MOOR_OK && !flushed_at_once(zip))
         c = plat_sync(&out, err);
     /* Packages made on other systems carry no execute bits; the reference agent sets u+x on all. */
     return c == MOOR_OK ? plat_set_mode(path, 0700, err) : c;
@@ -321,7 +328,7 @@ static moor_code unpack_to(const struct plat_file *file, const char *folder,
     if (c == MOOR_OK)
         c = write_all(zip, folder, err);
     if (c == MOOR_OK)
-        c = sync_folders(zip, folder, err);
+        c = flushed_at_once(zip) ? plat_sync_all(folder, err) : sync_folders(zip, folder, err);
     if (c == MOOR_OK)
         c = raise_manifest(zip, folder, err);
     return c == MOOR_OK ? check_manifest(folder, claim, err) : c;

@@ -292,17 +292,33 @@ moor_code plat_rename(const char *from, const char *to, struct moor_error *err)
     return c;
 }
 
-moor_code plat_sync_dir(const char *path, struct moor_error *err)
+/* A folder held for reading, as flushing wants it. */
+static moor_code open_to_flush(const char *path, struct plat_file *out, struct moor_error *err)
 {
     MOOR_AUTO(plat_file) folder = PLAT_FILE_INIT;
     moor_code c = posix_folder(path, &folder, err);
     if (c != MOOR_OK)
         return c;
-    MOOR_AUTO(plat_file) readable = PLAT_FILE_INIT;
-    readable.fd_ = openat(folder.fd_, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (readable.fd_ < 0 || fsync(readable.fd_) != 0)
-        return plat_fail(err, errno, "%s: cannot flush", path);
-    return MOOR_OK;
+    out->fd_ = openat(folder.fd_, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return out->fd_ >= 0 ? MOOR_OK : plat_fail(err, errno, "%s: cannot open", path);
+}
+
+moor_code plat_sync_dir(const char *path, struct moor_error *err)
+{
+    MOOR_AUTO(plat_file) at = PLAT_FILE_INIT;
+    moor_code c = open_to_flush(path, &at, err);
+    if (c != MOOR_OK)
+        return c;
+    return fsync(at.fd_) == 0 ? MOOR_OK : plat_fail(err, errno, "%s: cannot flush", path);
+}
+
+moor_code plat_sync_all(const char *path, struct moor_error *err)
+{
+    MOOR_AUTO(plat_file) at = PLAT_FILE_INIT;
+    moor_code c = open_to_flush(path, &at, err);
+    if (c != MOOR_OK)
+        return c;
+    return syncfs(at.fd_) == 0 ? MOOR_OK : plat_fail(err, errno, "%s: cannot flush", path);
 }
 
 /* What path names, not followed, as an O_PATH descriptor. */

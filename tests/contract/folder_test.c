@@ -137,6 +137,8 @@ static void file_system_facts_are_known(void)
     CHECK(bytes > 0);
     CHECK_INT(plat_free_space(os_temp("nowhere"), &bytes, &err), MOOR_E_NOTFOUND);
     CHECK(!plat_noexec("/"));
+    CHECK_INT(plat_sync_all(os_temp_dir(), NULL), MOOR_OK);
+    CHECK_INT(plat_sync_all(os_temp("missing"), NULL), MOOR_E_NOTFOUND);
     CHECK_INT(plat_sync_dir(os_temp_dir(), &err), MOOR_OK);
 }
 

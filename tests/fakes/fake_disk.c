@@ -159,7 +159,7 @@ bool fake_disk_dead(void)
     return disk.dead;
 }
 
-void fake_disk_settle(void)
+static void settle_nodes(void)
 {
     for (struct node *n = disk.all; n; n = n->all) {
         if (n->is_dir)
@@ -167,6 +167,11 @@ void fake_disk_settle(void)
         else
             set_bytes(&n->synced, n->now.p, n->now.n);
     }
+}
+
+void fake_disk_settle(void)
+{
+    settle_nodes();
     disk.steps = 0;
 }
 
@@ -523,6 +528,14 @@ moor_code plat_sync_dir(const char *path, struct moor_error *err)
     moor_code c = step(path, err);
     if (c == MOOR_OK)
         copy_names(&n->stable, &n->names);
+    return c;
+}
+
+moor_code plat_sync_all(const char *path, struct moor_error *err)
+{
+    moor_code c = step(path, err);
+    if (c == MOOR_OK)
+        settle_nodes();
     return c;
 }
 

@@ -130,6 +130,8 @@ MOOR_NODISCARD moor_code plat_link_in(const struct plat_file *from, const char *
 MOOR_NODISCARD moor_code plat_remove_tree(const char *path, struct moor_error *err);
 MOOR_NODISCARD moor_code plat_rename(const char *from, const char *to, struct moor_error *err);
 MOOR_NODISCARD moor_code plat_sync_dir(const char *path, struct moor_error *err);
+/* Everything written so far in the file system of path, in one go: for many files at once. */
+MOOR_NODISCARD moor_code plat_sync_all(const char *path, struct moor_error *err);
 MOOR_NODISCARD moor_code plat_set_mode(const char *path, uint32_t mode, struct moor_error *err);
 MOOR_NODISCARD moor_code plat_set_group(const char *path, uint32_t gid, struct moor_error *err);
 MOOR_NODISCARD moor_code plat_free_space(const char *path, uint64_t *bytes, struct moor_error *err);
