@@ -15,6 +15,7 @@ from harness.machine import Machine
 from harness.process import wait_for
 from harness.squid import Squid
 from harness.wire import Authority, ScriptServer, answer_bytes
+from log_machine import LogMachine, append
 from log_site import LogSite
 
 FAR = "cp.moor.test"
@@ -315,6 +316,30 @@ def test_a_changed_proxy_is_taken_without_a_restart(box, far, squid):
     box.stop()
     second.stop()
     assert len(second.entries()) >= 2
+
+
+def test_the_log_role_takes_a_changed_proxy(workspace, squid):
+    first, second = squid(), squid()
+    box = LogMachine(workspace).connect()
+    config = box.root / "var/opt/azcmagent/localconfig.json"
+
+    def use(proxy):
+        config.with_suffix(".new").write_text(json.dumps({"schema": 1, "proxy.url": proxy.url}))
+        config.with_suffix(".new").rename(config)
+    use(first)
+    box.rule(box.log())
+    append(box.log(), "one")
+    box.start()
+    try:
+        box.endpoint.wait_lines(1)
+        use(second)
+        first.stop()
+        append(box.log(), "two")
+        wait_for(lambda: "two" in box.endpoint.lines(), 60, "the second row")
+    finally:
+        box.close()
+    second.stop()
+    assert first.entries() and second.entries()
 
 
 def test_a_package_of_another_host_comes_without_the_token(workspace, unique, squid, authority, far):
