@@ -10,6 +10,7 @@
 #include "core/version.h"
 #include "crypto/memory.h"
 #include "daemon/roles.h"
+#include "http/forget.h"
 #include "platform/account.h"
 #include "platform/dirs.h"
 #include "platform/self.h"
@@ -101,6 +102,7 @@ int main(int argc, char **argv)
     struct moor_error err = MOOR_ERROR_INIT;
     plat_protect_process();
     moor_crypto_wipe_freed();
+    moor_http_forget();
     plat_share_heap();
 
     const struct moor_role *role = argc > 1 ? find_role(argv[1]) : NULL;

@@ -3,6 +3,8 @@
 #include <stdio.h>
 
 #include "base/attr.h"
+#include "crypto/memory.h"
+#include "http/forget.h"
 #include "main/commands.h"
 #include "main/options.h"
 #include "platform/account.h"
@@ -98,6 +100,8 @@ int main(int argc, char **argv)
     struct moor_error err = MOOR_ERROR_INIT;
     int status = 0;
     plat_protect_process();
+    moor_crypto_wipe_freed();
+    moor_http_forget();
     if (plat_dirs_init(false, &err))
         return cp_complain(&err);
     const struct cp_command *c =

@@ -7,6 +7,11 @@
 
 #include "base/json_internal.h"
 
+void moor_json_memory(void *(*alloc)(size_t n), void (*release)(void *p))
+{
+    cJSON_InitHooks(&(cJSON_Hooks){ alloc, release });
+}
+
 /* Walks in the order of the text and gives the numbers of the list their digits. */
 struct digits_walk {
     const struct moor_json_digits_list *list;

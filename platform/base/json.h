@@ -38,6 +38,10 @@ typedef enum moor_json_type {
 
 #define MOOR_JSON_DEPTH_MAX 64
 
+/* Where the memory of values comes from and goes to, instead of malloc() and free(): before the
+ * first value is made. */
+void moor_json_memory(void *(*alloc)(size_t n), void (*release)(void *p));
+
 /* text is only read during the call. The error says where: "line 3 column 7: duplicate name". */
 MOOR_NODISCARD moor_code moor_json_parse(struct moor_span text, struct moor_json **out,
                                          struct moor_error *err);

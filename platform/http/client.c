@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "http/call.h"
+#include "http/forget.h"
 #include "platform/self.h"
 #include "run/loop.h"
 
@@ -216,7 +217,7 @@ static moor_code set_up(struct moor_http_client *c, const struct moor_http_clien
 moor_code moor_http_client_new(struct moor_loop *l, const struct moor_http_client_opts *opts,
                                struct moor_http_client **out, struct moor_error *err)
 {
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) /* counted */
+    if (!moor_http_start_curl()) /* counted */
         return moor_fail(err, MOOR_E_NOMEM, "HTTP client: libcurl does not start");
     MOOR_AUTOPTR(moor_http_client) c = calloc(1, sizeof(*c));
     if (!c) {

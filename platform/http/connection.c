@@ -4,6 +4,7 @@
 #include <event2/event.h>
 #include <stdlib.h>
 
+#include "base/secret.h"
 #include "http/server_internal.h"
 #include "run/loop.h"
 
@@ -67,7 +68,7 @@ static void start_body(struct moor_conn *c)
     size_t max = ex->match.route->body_max;
     if (max == 0)
         max = c->server->opts.limits.body_max;
-    ex->body = (struct moor_buf)MOOR_BUF(max);
+    ex->body = (struct moor_buf)MOOR_BUF_SECRET(max);
     if (!ex->head.body_chunked && ex->head.body_length == 0) {
         dispatch(c);
         return;
@@ -358,7 +359,7 @@ void moor_conn_free(struct moor_conn *c)
 static void release_text(const void *data, size_t len, void *ctx)
 {
     (void)data;
-    (void)len;
+    moor_wipe(ctx, len); /* it may have been a token */
     free(ctx);
 }
 

@@ -202,14 +202,14 @@ static void answer(struct moor_http_exchange *ex, int status, const char *conten
 void moor_http_reply(struct moor_http_exchange *ex, int status, const char *content_type,
                      struct moor_span body)
 {
-    MOOR_AUTO(moor_buf) copy = MOOR_BUF(ANSWER_BODY_MAX);
+    MOOR_AUTO(moor_buf) copy = MOOR_BUF_SECRET(ANSWER_BODY_MAX);
     moor_buf_span(&copy, body);
     answer(ex, status, content_type, &copy);
 }
 
 void moor_http_reply_json(struct moor_http_exchange *ex, int status, const struct moor_json *v)
 {
-    MOOR_AUTO(moor_buf) text = MOOR_BUF(ANSWER_BODY_MAX);
+    MOOR_AUTO(moor_buf) text = MOOR_BUF_SECRET(ANSWER_BODY_MAX);
     moor_buf_json(&text, v);
     answer(ex, status, JSON_TYPE, &text);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "http/call_proxy.h"
+#include "http/forget.h"
 
 #define CHAIN_MAX 10
 
@@ -169,7 +170,7 @@ moor_code moor_probe_run(const char *url, const struct moor_proxy *proxy, uint64
                          struct moor_probe *out, struct moor_arena *arena, struct moor_error *err)
 {
     struct look look = { .url = url, .version = "" };
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) /* counted */
+    if (!moor_http_start_curl()) /* counted */
         return moor_fail(err, MOOR_E_NOMEM, "probe: out of memory");
     CURL *easy = curl_easy_init();
     moor_code c = choose_proxy(url, proxy, &look.proxy, err);

@@ -3,9 +3,11 @@
 in logs, after they were used."""
 import pathlib
 import re
+import secrets
 
 import pytest
 from cryptography.hazmat.primitives import serialization
+from harness.process import wait_for
 
 RESOURCE = "https://management.azure.com"
 
@@ -88,9 +90,21 @@ def test_only_the_identity_role_ever_holds_the_key_or_the_principals_secret_nobo
 def test_nothing_is_left_when_the_machine_was_disconnected(used):
     identity = used.roles["identity"].pid
     used.mooring("disconnect", "-f")
-    key = {name: part for name, part in used.secrets.items() if name != "token"}
-    assert not held(identity, key)
+    assert not held(identity, used.secrets)
     assert not files_with(used.root, used.secrets)
+
+
+def test_the_control_plane_forgets_what_it_was_told_in_confidence(own_controlplane, unique):
+    server, canary = own_controlplane, f"canary-{secrets.token_hex(15)}"
+    assert server.sign_in(server.admin_id, canary).status in (400, 401)
+    server.group("rg")
+    server.arm("PUT", f"/subscriptions/{server.subscription}/resourceGroups/rg/providers/"
+               f"Microsoft.HybridCompute/machines/{unique}/extensions/e",
+               {"location": server.info["location"], "properties": {
+                   "publisher": "P", "type": "T", "protectedSettings": {"x": canary}}})
+    needles = {"canary": canary.encode()}
+    wait_for(lambda: not held(server.process.pid, needles), 30, "the canary to be forgotten")
+    assert canary not in server.process.log_text()
 
 
 def test_no_secret_is_in_a_log_or_an_unencrypted_file(used):

@@ -26,6 +26,8 @@ size_t os_open_descriptors(void);
 /* How many more there are than when os_temp_dir() was first called. */
 size_t os_new_descriptors(void);
 void os_sleep_ms(unsigned ms);
+/* Whether a crash of this process would leave its memory in a file, or its user may read it. */
+bool os_leaves_memory(void);
 /* Waits until the descriptor is readable, at most ms. */
 bool os_wait_readable(int fd, unsigned ms);
 /* From now on this process cannot make a file longer than bytes; 0 = no limit. */

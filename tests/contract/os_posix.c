@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -344,4 +345,10 @@ void os_pretend_journal(bool on)
     MOOR_ASSERT(fstat(2, &st) == 0);
     (void)snprintf(name, sizeof(name), "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
     os_setenv("JOURNAL_STREAM", on ? name : "1:1");
+}
+
+bool os_leaves_memory(void)
+{
+    struct rlimit core = { 1, 1 };
+    return prctl(PR_GET_DUMPABLE) != 0 || getrlimit(RLIMIT_CORE, &core) != 0 || core.rlim_cur != 0;
 }

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "platform/account.h"
+#include "platform/memory.h"
 #include "platform/self.h"
 
 #include "check.h"
+#include "os.h"
 
 static void the_program_knows_its_own_path(void)
 {
@@ -38,6 +41,31 @@ static void nobody_becomes_root_or_somebody_unknown(void)
     CHECK_INT(plat_become_user("no-such-user", NULL), MOOR_E_NOTFOUND);
 }
 
+static void a_protected_process_leaves_no_memory_behind(void)
+{
+    plat_protect_process();
+    CHECK(!os_leaves_memory());
+}
+
+static void wiped_memory_behaves_as_memory_does(void)
+{
+    char *p = plat_wiped_alloc(4096);
+    memset(p, 'x', 4096);
+    char *q = plat_wiped_realloc(p, 4000);
+    CHECK(q == p); /* shrunk in place */
+    q = plat_wiped_realloc(q, 100000);
+    CHECK(q != NULL && q[0] == 'x' && q[3999] == 'x');
+    plat_wiped_free(q);
+    CHECK_STR(q = plat_wiped_strdup("secret"), "secret");
+    CHECK(plat_wiped_realloc(q, 0) == NULL);
+    q = plat_wiped_calloc(3, 5);
+    CHECK(q != NULL && q[14] == 0);
+    plat_wiped_free(q);
+    plat_wiped_free(NULL);
+}
+
 CHECK_MAIN(CHECK_TEST(the_program_knows_its_own_path), CHECK_TEST(an_absent_variable_is_null),
            CHECK_TEST(descriptors_are_below_their_limit), CHECK_TEST(nothing_was_inherited_here),
-           CHECK_TEST(nobody_becomes_root_or_somebody_unknown))
+           CHECK_TEST(nobody_becomes_root_or_somebody_unknown),
+           CHECK_TEST(wiped_memory_behaves_as_memory_does),
+           CHECK_TEST(a_protected_process_leaves_no_memory_behind))
