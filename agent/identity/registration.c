@@ -10,10 +10,11 @@
 #include "platform/random.h"
 #include "run/log.h"
 
-#define FACTS_AGE_MS   3600000U
-#define RENEW_PAUSE_MS UINT64_C(3600000)
-#define RECENT_BEAT_MS 900000
-#define KEY_AGE_MS     (365 * INT64_C(86400000))
+#define FACTS_AGE_MS         3600000U
+#define RENEW_PAUSE_MS       UINT64_C(3600000)
+#define RECENT_BEAT_MS       900000
+#define FAILURES_TO_DISCOVER 12 /* an hour of them, about */
+#define KEY_AGE_MS           (365 * INT64_C(86400000))
 
 moor_step moor_registration_step(const struct moor_step_facts *f)
 {
@@ -136,6 +137,17 @@ static struct moor_error as_answer(const struct moor_error *err)
     return e;
 }
 
+/* The machine lives elsewhere, as the service says, or nobody answers where it used to: discovered
+ * again, at once when it was said, and once. */
+static bool moves(struct moor_registration *r, const struct moor_error *err)
+{
+    bool told = err->http == 421 && !r->region_seen;
+    if (told || (r->failures && r->failures % FAILURES_TO_DISCOVER == 0))
+        r->endpoints.his = NULL;
+    r->region_seen |= told;
+    return told;
+}
+
 void moor_registration_failed(struct moor_registration *r, const struct moor_error *failure)
 {
     const struct moor_error why = as_answer(failure), *err = &why;
@@ -143,6 +155,10 @@ void moor_registration_failed(struct moor_registration *r, const struct moor_err
     uint64_t now = plat_mono_ms();
     r->busy = MOOR_STEP_NONE;
     moor_log_error(MOOR_LOG_WARNING, step_events[step], err, NULL);
+    if (moves(r, err)) {
+        moor_registration_advance(r);
+        return;
+    }
     r->state.error = *err;
     r->state.error_ms = plat_utc_ms();
     if (moor_verdict_note(&r->verdict, err->service_code, now, r->period_s))

@@ -291,12 +291,6 @@ static void on_beat(void *ctx, const struct moor_http_response *a, const struct 
     moor_code c = a ? moor_service_check(a, "heartbeat", &err) : err.code;
     if (a && !c)
         c = moor_service_read_heartbeat(a->body, &reply, &arena, &err);
-    if (c && err.http == 421 && !r->region_seen) {
-        r->region_seen = true;
-        r->endpoints.his = NULL;
-        step_done(r);
-        return;
-    }
     if (c && err.http == 401 && !r->token_fresh) {
         r->token_fresh = true;
         c = start_beat(r, &err);

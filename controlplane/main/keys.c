@@ -156,3 +156,12 @@ moor_code cp_keys_ensure_server(struct cp_state *s, const struct moor_key *ca_ke
         return c;
     return make_server(s, key, ca_key, path, err);
 }
+
+moor_code cp_keys_renew_server(struct cp_state *s, struct moor_error *err)
+{
+    MOOR_AUTOPTR(moor_key) ca_key = NULL;
+    if (server_is_good(cp_state_path(s, "tls/server.pem"), s->ca))
+        return MOOR_OK;
+    moor_code c = load_key(cp_state_path(s, "tls/ca.key"), &ca_key, err);
+    return c ? c : cp_keys_ensure_server(s, ca_key, true, err);
+}

@@ -26,5 +26,7 @@ MOOR_NODISCARD moor_code cp_keys_ensure_bytes(const char *path, size_t n, struct
  * forced or less than 30 days are left. */
 MOOR_NODISCARD moor_code cp_keys_ensure_server(struct cp_state *s, const struct moor_key *ca_key,
                                                bool force, struct moor_error *err);
+/* The same for a server that runs: the CA's key is read for as long as it takes. */
+MOOR_NODISCARD moor_code cp_keys_renew_server(struct cp_state *s, struct moor_error *err);
 
 #endif

@@ -9,6 +9,7 @@
 #include "engine/ingest.h"
 #include "engine/live.h"
 #include "main/commands.h"
+#include "main/keys.h"
 #include "main/state.h"
 #include "platform/clock.h"
 #include "platform/file.h"
@@ -20,6 +21,7 @@
 #define DEFAULT_LISTEN "0.0.0.0:8443"
 #define BACKLOG        512
 #define HOUSEKEEP_MS   (UINT64_C(300) * 1000)
+#define CERTIFICATE_MS (UINT64_C(6) * 3600 * 1000)
 #define UNHEARD_MS     (INT64_C(90) * 60 * 1000) /* as long as Azure gives an extension */
 #define OPERATIONS_MS  (INT64_C(24) * 3600 * 1000)
 
@@ -35,6 +37,8 @@ struct daemon {
     struct plat_file only; /* held: one server per state folder */
     int listener;
     uint16_t port;
+    const char *certificate, *certificate_key; /* files */
+    uint64_t certificate_looked_ms;            /* monotonic */
 };
 
 /* "0.0.0.0:8443", "[::1]:0". */
@@ -85,6 +89,29 @@ static moor_code base_url(struct daemon *d, const char **url, struct moor_error 
     return *url ? MOOR_OK : moor_fail(err, MOOR_E_NOMEM, "public URL: out of memory");
 }
 
+static struct moor_http_tls tls_files(struct daemon *d)
+{
+    return (struct moor_http_tls){ d->certificate, d->certificate_key };
+}
+
+/* Every few hours, and on SIGHUP: a certificate that is about to end is made anew, and what is in
+ * the files is served from then on. */
+static void look_at_certificate(struct daemon *d)
+{
+    struct moor_error err = MOOR_ERROR_INIT;
+    const struct moor_http_tls files = tls_files(d);
+    if (cp_keys_renew_server(&d->state, &err) ||
+        moor_http_server_set_certificate(d->server, &files, &err))
+        moor_log_error(MOOR_LOG_ERROR, "tls.not_renewed", &err, NULL);
+    d->certificate_looked_ms = plat_mono_ms();
+}
+
+static void on_reload(void *ctx)
+{
+    look_at_certificate(ctx);
+    moor_log(MOOR_LOG_NOTICE, "tls.reloaded", NULL);
+}
+
 static void housekeeping(void *ctx)
 {
     struct daemon *d = ctx;
@@ -93,6 +120,8 @@ static void housekeeping(void *ctx)
     if (moor_operation_expire(d->state.store, now - UNHEARD_MS, now, NULL, &err) ||
         moor_operation_purge(d->state.store, now - OPERATIONS_MS, &err))
         moor_log_error(MOOR_LOG_WARNING, "operations.housekeeping", &err, NULL);
+    if (plat_mono_ms() - d->certificate_looked_ms >= CERTIFICATE_MS)
+        look_at_certificate(d);
     moor_timer_arm(d->housekeeping, HOUSEKEEP_MS);
 }
 
@@ -166,8 +195,10 @@ MOOR_NODISCARD static moor_code start_server(struct moor_service *service, void 
 {
     struct daemon *d = ctx;
     size_t count = 0;
-    const struct moor_http_tls tls = { cp_state_path(&d->state, "tls/server.pem"),
-                                       cp_state_path(&d->state, "tls/server.key") };
+    d->certificate = cp_state_path(&d->state, "tls/server.pem");
+    d->certificate_key = cp_state_path(&d->state, "tls/server.key");
+    d->certificate_looked_ms = plat_mono_ms();
+    const struct moor_http_tls tls = tls_files(d);
     moor_code c = moor_routes_all(&d->routes, &count, err);
     if (c)
         return c;
@@ -186,6 +217,8 @@ MOOR_NODISCARD static moor_code start_server(struct moor_service *service, void 
         c = moor_http_server_listen(d->server, d->listener, err);
     if (!c)
         d->listener = -1;
+    if (!c)
+        c = moor_loop_on_reload(moor_service_loop(service), on_reload, d, err);
     return c ? c : announce(d, err);
 }
 

@@ -5,12 +5,17 @@ The real identity role against a control plane whose config.json says so; what t
 tests/unit/lifetime.
 """
 import copy
+import datetime
 import json
 import shutil
+import signal
 import sqlite3
+import ssl
 import sys
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 from harness.controlplane import ControlPlane
 from harness.machine import Machine
 from harness.process import TREE, wait_for
@@ -177,6 +182,31 @@ def test_a_restored_control_plane_tells_no_machine_that_it_is_gone(workspace, un
     assert young.sign_in().status == 400
     assert code_of(young.ask_certificate()) == "MachineNotFound"
     plane.stop()
+
+
+def served_certificate(plane):
+    port = int(plane.listen.rsplit(":", 1)[1])
+    return x509.load_pem_x509_certificate(ssl.get_server_certificate(("127.0.0.1", port)).encode())
+
+
+def test_a_running_control_plane_renews_its_own_certificate(own_controlplane):
+    """One with five days left is put in the files; the server looks when it is told to."""
+    plane, tls = own_controlplane, own_controlplane.state / "tls"
+    first = served_certificate(plane)
+    ca_key = serialization.load_pem_private_key((tls / "ca.key").read_bytes(), None)
+    ca = x509.load_pem_x509_certificate((tls / "ca.pem").read_bytes())
+    ending = (x509.CertificateBuilder().subject_name(first.subject).issuer_name(ca.subject)
+              .public_key(first.public_key()).serial_number(x509.random_serial_number())
+              .not_valid_before(first.not_valid_before)
+              .not_valid_after(datetime.datetime.utcnow() + datetime.timedelta(days=5))
+              .sign(ca_key, hashes.SHA256()))
+    (tls / "server.pem").write_bytes(ending.public_bytes(serialization.Encoding.PEM))
+    assert served_certificate(plane) == first
+    plane.process.child.send_signal(signal.SIGHUP)
+    wait_for(lambda: served_certificate(plane) != first, 60, "another certificate")
+    renewed = served_certificate(plane)
+    assert renewed.not_valid_after - datetime.datetime.utcnow() > datetime.timedelta(days=300)
+    assert plane.arm("GET", "resourcegroups", api_version="2021-04-01").status == 200
 
 
 # Doubles: attack class 18

@@ -237,6 +237,38 @@ static void wrong_region_is_discovered_again_once(void)
     close_bench(&b);
 }
 
+static void certificate_of_a_wrong_region_is_asked_for_in_the_right_one(void)
+{
+    static const char wrong[] = "{\"error\":{\"code\":\"WrongRegion\"}}";
+    struct bench b;
+    open_bench(&b, false);
+    CHECK(comes(&b, "/his/discovery"));
+    CHECK(rig_answer(&b.rig, "/discovery", 200, discovery));
+    CHECK(rig_answer(&b.rig, "/certificate", 421, wrong));
+    CHECK(rig_answer(&b.rig, "/discovery", 200, discovery));
+    answer_certificate(&b, b.keys.key);
+    CHECK(rig_answer(&b.rig, SIGN_IN, 200, token));
+    CHECK(rig_answer(&b.rig, "/heartbeat", 200, accepted));
+    close_bench(&b);
+}
+
+static void service_that_does_not_answer_for_long_is_discovered_again(void)
+{
+    struct bench b;
+    open_bench(&b, true);
+    first_beat(&b, accepted);
+    unsigned silent = 0;
+    while (silent < 20 && !rig_find(&b.rig, "/discovery")) {
+        fake_run(b.rig.loop, 1000);
+        silent += rig_answer(&b.rig, "/heartbeat", 0, "");
+    }
+    CHECK_INT(silent, 13);
+    (void)passes_until(&b, "/discovery", 2 * PERIOD);
+    CHECK(rig_answer(&b.rig, "/discovery", 200, discovery));
+    CHECK(rig_answer(&b.rig, "/heartbeat", 200, accepted));
+    close_bench(&b);
+}
+
 static void endpoints_outside_the_cloud_are_refused(void)
 {
     struct bench b;
@@ -442,6 +474,8 @@ RIG_MAIN(CHECK_TEST(connect_gets_a_certificate_and_beats_at_once),
          CHECK_TEST(failed_beat_is_repeated_with_its_number),
          CHECK_TEST(refused_token_is_replaced_once),
          CHECK_TEST(wrong_region_is_discovered_again_once),
+         CHECK_TEST(certificate_of_a_wrong_region_is_asked_for_in_the_right_one),
+         CHECK_TEST(service_that_does_not_answer_for_long_is_discovered_again),
          CHECK_TEST(endpoints_outside_the_cloud_are_refused),
          CHECK_TEST(skewed_clock_is_corrected_for_proofs),
          CHECK_TEST(properties_and_wait_follow_the_answer),
