@@ -19,10 +19,14 @@
 #define TOKEN_MAX          (16u << 10)
 #define URL_MAX            1024
 
+struct signer {
+    struct moor_key *key; /* NULL = there is none */
+    char kid[44];
+};
+
 struct moor_authz {
     struct moor_store *store;
-    struct moor_key *key;
-    char kid[44];
+    struct signer signers[2]; /* the present one, and the one before it */
     char *base_url, *tenant_id, *service_audience;
     char *issuer[2];
 };
@@ -37,19 +41,36 @@ static moor_code make_issuers(struct moor_authz *a, struct moor_error *err)
     return c ? c : moor_buf_take(&tenant, "issuer", &a->issuer[MOOR_ISSUER_TENANT], err);
 }
 
-static moor_code make_kid(struct moor_authz *a, struct moor_error *err)
+static moor_code make_signer(struct moor_key *key, struct signer *out, struct moor_error *err)
 {
     MOOR_AUTO(moor_buf) pkcs1 = MOOR_BUF(4096);
-    MOOR_AUTO(moor_buf) text = MOOR_BUF(sizeof(a->kid) - 1);
+    MOOR_AUTO(moor_buf) text = MOOR_BUF(sizeof(out->kid) - 1);
     unsigned char digest[MOOR_SHA256_LEN];
-    moor_code c = moor_key_public_pkcs1(a->key, &pkcs1, err);
+    moor_code c = moor_key_public_pkcs1(key, &pkcs1, err);
     if (c)
         return c;
     moor_sha256_of(moor_buf_view(&pkcs1), digest);
     moor_buf_base64url(&text, moor_span(digest, sizeof(digest)));
     c = moor_buf_ok(&text, "key id", err);
-    if (!c)
-        memcpy(a->kid, moor_buf_cstr(&text), text.len + 1);
+    if (c)
+        return c;
+    memcpy(out->kid, moor_buf_cstr(&text), text.len + 1);
+    out->key = moor_key_ref(key);
+    return MOOR_OK;
+}
+
+moor_code moor_authz_set_keys(struct moor_authz *a, struct moor_key *key, struct moor_key *previous,
+                              struct moor_error *err)
+{
+    struct signer fresh[2] = { { .key = NULL }, { .key = NULL } };
+    moor_code c = make_signer(key, &fresh[0], err);
+    if (!c && previous)
+        c = make_signer(previous, &fresh[1], err);
+    for (size_t i = 0; i < MOOR_COUNTOF(fresh); i++) {
+        moor_key_free(c ? fresh[i].key : a->signers[i].key);
+        if (!c)
+            a->signers[i] = fresh[i];
+    }
     return c;
 }
 
@@ -60,7 +81,6 @@ moor_code moor_authz_new(const struct moor_authz_opts *opts, struct moor_authz *
     if (!a)
         return moor_fail(err, MOOR_E_NOMEM, "sign-in: out of memory");
     a->store = opts->store;
-    a->key = moor_key_ref(opts->signing_key);
     a->base_url = moor_strdup(opts->base_url);
     a->tenant_id = moor_strdup(opts->tenant_id);
     a->service_audience = moor_strdup(opts->service_audience);
@@ -68,7 +88,7 @@ moor_code moor_authz_new(const struct moor_authz_opts *opts, struct moor_authz *
         return moor_fail(err, MOOR_E_NOMEM, "sign-in: out of memory");
     moor_code c = make_issuers(a, err);
     if (!c)
-        c = make_kid(a, err);
+        c = moor_authz_set_keys(a, opts->signing_key, NULL, err);
     if (!c)
         *out = MOOR_TAKE(a);
     return c;
@@ -78,7 +98,8 @@ void moor_authz_free(struct moor_authz *a)
 {
     if (!a)
         return;
-    moor_key_free(a->key);
+    for (size_t i = 0; i < MOOR_COUNTOF(a->signers); i++)
+        moor_key_free(a->signers[i].key);
     free(a->base_url);
     free(a->tenant_id);
     free(a->service_audience);
@@ -92,18 +113,31 @@ const char *moor_authz_issuer(const struct moor_authz *a, moor_issuer which)
     return a->issuer[which];
 }
 
-moor_code moor_authz_jwks(const struct moor_authz *a, struct moor_buf *json, struct moor_error *err)
+static moor_code add_jwk(const struct signer *k, struct moor_buf *json, struct moor_error *err)
 {
     MOOR_AUTO(moor_buf) n = MOOR_BUF(1024);
     MOOR_AUTO(moor_buf) e = MOOR_BUF(64);
-    moor_code c = moor_key_jwk_parts(a->key, &n, &e, err);
+    moor_code c = moor_key_jwk_parts(k->key, &n, &e, err);
     if (c)
         return c;
     moor_buf_fmt(json,
-                 "{\"keys\":[{\"kty\":\"RSA\",\"use\":\"sig\",\"alg\":\"RS256\",\"kid\":\"%s\","
-                 "\"x5t\":\"%s\",\"n\":\"%s\",\"e\":\"%s\"}]}",
-                 a->kid, a->kid, moor_buf_cstr(&n), moor_buf_cstr(&e));
-    return moor_buf_ok(json, "key set", err);
+                 "{\"kty\":\"RSA\",\"use\":\"sig\",\"alg\":\"RS256\",\"kid\":\"%s\",\"x5t\":\"%s\","
+                 "\"n\":\"%s\",\"e\":\"%s\"}",
+                 k->kid, k->kid, moor_buf_cstr(&n), moor_buf_cstr(&e));
+    return MOOR_OK;
+}
+
+moor_code moor_authz_jwks(const struct moor_authz *a, struct moor_buf *json, struct moor_error *err)
+{
+    moor_code c = MOOR_OK;
+    moor_buf_str(json, "{\"keys\":[");
+    for (size_t i = 0; !c && i < MOOR_COUNTOF(a->signers) && a->signers[i].key; i++) {
+        if (i)
+            moor_buf_char(json, ',');
+        c = add_jwk(&a->signers[i], json, err);
+    }
+    moor_buf_str(json, "]}");
+    return c ? c : moor_buf_ok(json, "key set", err);
 }
 
 /* Machines spread their renewals: +-10 %. */
@@ -154,8 +188,8 @@ moor_code moor_authz_issue(const struct moor_authz *a, const struct moor_princip
     moor_code c = moor_buf_ok(&payload, "token", err);
     if (c)
         return c;
-    struct moor_jws_header h = { .alg = MOOR_JWS_RS256, .typ = "JWT", .kid = a->kid };
-    c = moor_jws_sign(a->key, &h, moor_buf_view(&payload), token, err);
+    struct moor_jws_header h = { .alg = MOOR_JWS_RS256, .typ = "JWT", .kid = a->signers[0].kid };
+    c = moor_jws_sign(a->signers[0].key, &h, moor_buf_view(&payload), token, err);
     if (!c)
         *expires_in_s = life;
     return c;
@@ -238,13 +272,22 @@ static const struct moor_json_field claim_fields[] = {
 };
 static const struct moor_json_shape claim_shape = { sizeof(struct claims), claim_fields, 0 };
 
+static const struct moor_key *key_named(const struct moor_authz *a, const char *kid)
+{
+    for (size_t i = 0; i < MOOR_COUNTOF(a->signers); i++)
+        if (a->signers[i].key && moor_streq(a->signers[i].kid, kid))
+            return a->signers[i].key;
+    return NULL;
+}
+
 /* Signature first: nothing in a token is looked at before it is known to be ours. */
 static moor_code read_claims(const struct moor_authz *a, struct moor_span token,
                              struct moor_arena *arena, struct claims *out, struct moor_error *err)
 {
     struct moor_jws j;
-    if (moor_jws_read(token, &j, arena, NULL) || !moor_streq(j.header.kid, a->kid) ||
-        moor_jws_verify(&j, MOOR_JWS_RS256, a->key, NULL))
+    const struct moor_key *key =
+        moor_jws_read(token, &j, arena, NULL) ? NULL : key_named(a, j.header.kid);
+    if (!key || moor_jws_verify(&j, MOOR_JWS_RS256, key, NULL))
         return deny(err, "InvalidAuthenticationToken", "The access token is invalid.");
     if (moor_json_decode(j.payload, "token", &claim_shape, out, arena, NULL))
         return deny(err, "InvalidAuthenticationToken", "The access token is invalid.");
@@ -381,7 +424,7 @@ struct moor_store *moor_authz_store(const struct moor_authz *a)
 
 const struct moor_key *moor_authz_key(const struct moor_authz *a)
 {
-    return a->key;
+    return a->signers[0].key;
 }
 
 const char *moor_authz_tenant(const struct moor_authz *a)

@@ -33,7 +33,12 @@ MOOR_NODISCARD moor_code moor_authz_new(const struct moor_authz_opts *opts, stru
 void moor_authz_free(struct moor_authz *a);
 MOOR_DEFINE_AUTOPTR(moor_authz)
 
-/* The public signing key as {"keys":[...]} (RFC 7517). */
+/* Another key signs from now on; what previous signed is believed, too (NULL: nothing). One more
+ * owner of each is taken. On failure all is as it was. */
+MOOR_NODISCARD moor_code moor_authz_set_keys(struct moor_authz *a, struct moor_key *key,
+                                             struct moor_key *previous, struct moor_error *err);
+
+/* The public signing keys as {"keys":[...]} (RFC 7517). */
 MOOR_NODISCARD moor_code moor_authz_jwks(const struct moor_authz *a, struct moor_buf *json,
                                          struct moor_error *err);
 

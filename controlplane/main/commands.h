@@ -19,6 +19,7 @@ int cp_run_machine_list(const struct cp_options *o);
 int cp_run_machine_disable(const struct cp_options *o);
 int cp_run_machine_enable(const struct cp_options *o);
 int cp_run_machine_set(const struct cp_options *o);
+int cp_run_token_key_rotate(const struct cp_options *o);
 int cp_run_restore(const struct cp_options *o);
 int cp_run_extension_publish(const struct cp_options *o);
 int cp_run_extension_list(const struct cp_options *o);

@@ -165,3 +165,56 @@ moor_code cp_keys_renew_server(struct cp_state *s, struct moor_error *err)
     moor_code c = load_key(cp_state_path(s, "tls/ca.key"), &ca_key, err);
     return c ? c : cp_keys_ensure_server(s, ca_key, true, err);
 }
+
+#define TOKEN_KEY      "keys/token.key"
+#define TOKEN_PREVIOUS "keys/token.previous.key"
+#define TOKEN_LIFE_MS  (INT64_C(27) * 3600 * 1000) /* the longest that a token lives, and a little \
+                                                    */
+
+void cp_token_keys_drop(struct cp_token_keys *k)
+{
+    moor_key_free(k->key);
+    moor_key_free(k->previous);
+    *k = (struct cp_token_keys){ NULL, NULL };
+}
+
+/* Of the file, -1 when it cannot be told. */
+static int64_t age_of(const char *path)
+{
+    struct plat_stat st;
+    return plat_stat_path(path, &st, NULL) ? -1 : plat_utc_ms() - st.mtime_ms;
+}
+
+moor_code cp_keys_load_token(struct cp_state *s, struct cp_token_keys *out, struct moor_error *err)
+{
+    struct cp_token_keys k = { NULL, NULL };
+    int64_t age = age_of(cp_state_path(s, TOKEN_PREVIOUS));
+    moor_code c = load_key(cp_state_path(s, TOKEN_KEY), &k.key, err);
+    if (!c && age >= 0 && age < TOKEN_LIFE_MS)
+        c = load_key(cp_state_path(s, TOKEN_PREVIOUS), &k.previous, err);
+    if (c)
+        cp_token_keys_drop(&k);
+    else
+        *out = k;
+    return c;
+}
+
+/* The old one is in its new place before the new one takes its own. */
+moor_code cp_keys_rotate_token(struct cp_state *s, int64_t at_age_ms, struct moor_error *err)
+{
+    MOOR_AUTO(moor_buf) old = MOOR_BUF_SECRET(PEM_MAX);
+    MOOR_AUTO(moor_secret) pem = MOOR_SECRET_INIT;
+    MOOR_AUTOPTR(moor_key) made = NULL;
+    const char *path = cp_state_path(s, TOKEN_KEY);
+    if (at_age_ms && age_of(path) < at_age_ms)
+        return MOOR_OK;
+    moor_code c = moor_key_generate(MOOR_KEY_RSA_2048, &made, err);
+    if (!c)
+        c = moor_key_to_pem(made, &pem, err);
+    if (!c)
+        c = plat_read_all(path, PEM_MAX, &old, err);
+    if (!c)
+        c = plat_write_atomic(cp_state_path(s, TOKEN_PREVIOUS), moor_buf_view(&old),
+                              PLAT_OWNER_ONLY, err);
+    return c ? c : plat_write_atomic(path, moor_secret_reveal(&pem), PLAT_OWNER_ONLY, err);
+}

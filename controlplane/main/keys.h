@@ -18,6 +18,17 @@ MOOR_NODISCARD moor_code cp_keys_ensure_ca(const struct cp_ca *what, struct moor
 MOOR_NODISCARD moor_code cp_keys_ensure_key(const char *path, moor_key_kind kind,
                                             struct moor_key **key, struct moor_error *err);
 
+/* keys/token.key, and keys/token.previous.key while tokens that it signed may live. */
+struct cp_token_keys {
+    struct moor_key *key, *previous; /* owned; previous may be NULL */
+};
+void cp_token_keys_drop(struct cp_token_keys *k);
+MOOR_NODISCARD moor_code cp_keys_load_token(struct cp_state *s, struct cp_token_keys *out,
+                                            struct moor_error *err);
+/* Makes another key in the present one's place; at_age_ms: only when that one is older. */
+MOOR_NODISCARD moor_code cp_keys_rotate_token(struct cp_state *s, int64_t at_age_ms,
+                                              struct moor_error *err);
+
 /* n random bytes in a file of mode 0600. */
 MOOR_NODISCARD moor_code cp_keys_ensure_bytes(const char *path, size_t n, struct moor_secret *out,
                                               struct moor_error *err);

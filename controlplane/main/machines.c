@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* machine list, disable, enable, set; restore. They work beside a running server. */
+/* machine list, disable, enable, set; token-key rotate; restore. They work beside a running server.
+ */
 #include <stdio.h>
 #include <string.h>
 
@@ -8,6 +9,7 @@
 #include "engine/lifecycle.h"
 #include "engine/restore.h"
 #include "main/commands.h"
+#include "main/keys.h"
 #include "main/state.h"
 #include "platform/clock.h"
 #include "store/machines.h"
@@ -175,6 +177,17 @@ int cp_run_machine_list(const struct cp_options *o)
     if (cp_state_open(o, &s, &err) ||
         (o->json ? list_json(s.store, &err)
                  : moor_machine_each(s.store, print_machine, NULL, &err)))
+        status = cp_complain(&err);
+    cp_state_drop(&s);
+    return status;
+}
+
+int cp_run_token_key_rotate(const struct cp_options *o)
+{
+    struct cp_state s = CP_STATE_INIT;
+    struct moor_error err = MOOR_ERROR_INIT;
+    int status = 0;
+    if (cp_state_open(o, &s, &err) || cp_keys_rotate_token(&s, 0, &err))
         status = cp_complain(&err);
     cp_state_drop(&s);
     return status;

@@ -83,6 +83,8 @@ static const struct cp_command commands[] = {
       cp_run_machine_enable, false },
     { "machine set", "MACHINE", 1, 1, "rules of one machine beside config.json's",
       OPTIONS(&o_state, &o_days, &o_previous), cp_run_machine_set, false },
+    { "token-key rotate", "", 0, 0, "another key signs tokens; a running server takes it on SIGHUP",
+      OPTIONS(&o_state), cp_run_token_key_rotate, false },
     { "restore", "", 0, 0, "after the database came back from a backup, before serving",
       OPTIONS(&o_state, &o_finish), cp_run_restore, false },
     { "version", "", 0, 0, "print the version", OPTIONS(&o_state), cp_run_version, false },

@@ -21,6 +21,7 @@
 #define DEFAULT_LISTEN "0.0.0.0:8443"
 #define BACKLOG        512
 #define HOUSEKEEP_MS   (UINT64_C(300) * 1000)
+#define TOKEN_KEY_MS   (INT64_C(90) * 24 * 3600 * 1000)
 #define CERTIFICATE_MS (UINT64_C(6) * 3600 * 1000)
 #define UNHEARD_MS     (INT64_C(90) * 60 * 1000) /* as long as Azure gives an extension */
 #define OPERATIONS_MS  (INT64_C(24) * 3600 * 1000)
@@ -106,10 +107,31 @@ static void look_at_certificate(struct daemon *d)
     d->certificate_looked_ms = plat_mono_ms();
 }
 
+/* The key that signs tokens is replaced when it is old, or was replaced by a command. */
+static moor_code take_token_keys(struct daemon *d, int64_t at_age_ms, struct moor_error *err)
+{
+    struct cp_token_keys k = { NULL, NULL };
+    moor_code c = at_age_ms ? cp_keys_rotate_token(&d->state, at_age_ms, err) : MOOR_OK;
+    if (!c)
+        c = cp_keys_load_token(&d->state, &k, err);
+    if (!c)
+        c = moor_authz_set_keys(d->app.authz, k.key, k.previous, err);
+    cp_token_keys_drop(&k);
+    return c;
+}
+
+static void look_at_keys(struct daemon *d)
+{
+    struct moor_error err = MOOR_ERROR_INIT;
+    look_at_certificate(d);
+    if (take_token_keys(d, TOKEN_KEY_MS, &err))
+        moor_log_error(MOOR_LOG_ERROR, "tokens.key_not_replaced", &err, NULL);
+}
+
 static void on_reload(void *ctx)
 {
-    look_at_certificate(ctx);
-    moor_log(MOOR_LOG_NOTICE, "tls.reloaded", NULL);
+    look_at_keys(ctx);
+    moor_log(MOOR_LOG_NOTICE, "keys.reloaded", NULL);
 }
 
 static void housekeeping(void *ctx)
@@ -121,7 +143,7 @@ static void housekeeping(void *ctx)
         moor_operation_purge(d->state.store, now - OPERATIONS_MS, &err))
         moor_log_error(MOOR_LOG_WARNING, "operations.housekeeping", &err, NULL);
     if (plat_mono_ms() - d->certificate_looked_ms >= CERTIFICATE_MS)
-        look_at_certificate(d);
+        look_at_keys(d);
     moor_timer_arm(d->housekeeping, HOUSEKEEP_MS);
 }
 
@@ -148,6 +170,8 @@ MOOR_NODISCARD static moor_code start_app(struct moor_service *service, void *ct
                                            .tenant_id = d->app.config.tenant_id,
                                            .service_audience = d->app.config.service_audience };
     c = moor_authz_new(&authz, &d->app.authz, err);
+    if (!c)
+        c = take_token_keys(d, 0, err);
     if (!c)
         c = moor_pool_new(d->app.loop, &(struct moor_pool_opts){ .threads = 2 }, &d->app.pool, err);
     if (!c)

@@ -209,6 +209,23 @@ def test_a_running_control_plane_renews_its_own_certificate(own_controlplane):
     assert plane.arm("GET", "resourcegroups", api_version="2021-04-01").status == 200
 
 
+def test_another_key_signs_tokens_and_old_ones_stay_good(own_controlplane, unique):
+    plane = own_controlplane
+    agent = FakeAgent(plane, GROUP, unique).register().enrol()
+    old = plane.request("GET", "/discovery/keys").json["keys"]
+    plane.cli("token-key", "rotate")
+    plane.process.child.send_signal(signal.SIGHUP)
+    wait_for(lambda: plane.request("GET", "/discovery/keys").json["keys"] != old, 60, "another key")
+    keys = plane.request("GET", "/discovery/keys").json["keys"]
+    assert len(keys) == 2 and keys[1] == old[0]
+    assert agent.beat().status == 200
+    agent.token = agent.sign_in().json["access_token"]
+    assert agent.beat().status == 200
+    plane.restart()
+    assert agent.beat().status == 200
+    assert plane.request("GET", "/discovery/keys").json["keys"] == keys
+
+
 # Doubles: attack class 18
 
 
