@@ -59,7 +59,7 @@ void moor_work_done(struct moor_work *w)
 {
     struct moor_manager *m = w->m;
     moor_work_stop(w);
-    if (!m->closing && moor_manager_save(m))
+    if (!m->closing)
         moor_manager_kick(m);
 }
 
@@ -380,9 +380,12 @@ static bool takes_time(moor_action a)
     return a == MOOR_ACT_FETCH || a == MOOR_ACT_RUN || a == MOOR_ACT_REMOVE || a == MOOR_ACT_REVERT;
 }
 
+/* What was done so far is durable before the next thing begins that cannot be undone. */
 static moor_code start(struct moor_work *w, const struct moor_desired_extension *goal,
                        struct moor_error *err)
 {
+    if (w->step.action != MOOR_ACT_FETCH && !moor_manager_save(w->m))
+        return moor_fail(err, MOOR_E_IO, "extension state: cannot be saved");
     if (w->step.action == MOOR_ACT_FETCH)
         return moor_fetch_package(w, goal, err);
     if (w->step.action == MOOR_ACT_RUN)

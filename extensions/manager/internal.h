@@ -92,7 +92,7 @@ void moor_choose_forget_denials(struct moor_manager *m, const struct moor_settin
 bool moor_apply(struct moor_manager *m, struct moor_item *i,
                 const struct moor_desired_extension *goal, const struct moor_step *step);
 void moor_apply_adopt(struct moor_manager *m); /* looks after commands of an earlier process */
-void moor_work_done(struct moor_work *w);      /* frees it; saves and plans again */
+void moor_work_done(struct moor_work *w);      /* frees it; plans again */
 void moor_work_stop(struct moor_work *w);      /* frees it; a command goes on */
 /* Of the step under way; only logged when the item has another goal by now. */
 void moor_work_fail(struct moor_work *w, const char *error_code, int64_t code, const char *message);

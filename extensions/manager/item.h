@@ -2,9 +2,9 @@
 /*
  * item.h: what the manager knows of one extension on this machine, and the document it is kept in.
  *
- * The document is the manager's memory: it is replaced in one step before and after everything
- * that is done, so that a manager killed at any moment goes on where it was. Reports to the
- * service are made from it and from nothing else.
+ * The document is the manager's memory: it is replaced in one step, if it changed, before anything
+ * begins that cannot be undone, and at the end of every plan, so that a manager killed at any
+ * moment goes on where it was. Reports to the service are made from it and from nothing else.
  */
 #ifndef MOOR_MANAGER_ITEM_H
 #define MOOR_MANAGER_ITEM_H

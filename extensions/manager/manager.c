@@ -178,10 +178,8 @@ void moor_manager_kick(struct moor_manager *m)
     moor_apply_adopt(m);
     let_go(m);
     settle_all(m);
-    while (moor_choose(m, &settings)) {
-        if (!moor_manager_save(m))
-            return;
-    }
+    while (moor_choose(m, &settings))
+        continue;      /* what is done is saved before something begins that cannot be undone */
     watch_statuses(m); /* before they are read: nothing is missed between */
     settle_all(m);
     forget_items(m);
@@ -280,8 +278,6 @@ moor_code moor_manager_take_desired(struct moor_manager *m, struct moor_span tex
     arena = (struct moor_arena)MOOR_ARENA(0);
     m->desired = d;
     c = take_goals(m, err);
-    if (c == MOOR_OK && !moor_manager_save(m))
-        return moor_fail(err, MOOR_E_IO, "extension state: cannot be saved");
     struct moor_error rules_err = MOOR_ERROR_INIT;
     if (moor_rules_write(d.rules, d.rule_count, &rules_err) != MOOR_OK)
         moor_log_error(MOOR_LOG_ERROR, "rules.not-written", &rules_err, NULL);

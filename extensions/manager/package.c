@@ -163,12 +163,6 @@ static moor_code check_archive(struct moor_zip *zip, struct moor_error *err)
     return c;
 }
 
-/* A flush of the file system costs as much as those of some files; with what others write, more. */
-static bool flushed_at_once(const struct moor_zip *zip)
-{
-    return moor_zip_count(zip) > FLUSH_EACH_MAX;
-}
-
 static moor_code write_entry(struct moor_zip *zip, size_t index, const struct moor_zip_entry *e,
                              const char *path, struct moor_error *err)
 {
@@ -196,8 +190,6 @@ static moor_code write_entry(struct moor_zip *zip, size_t index, const struct mo
     }
     if (c == MOOR_OK && written != e->size)
         c = moor_fail(err, MOOR_E_BADINPUT, "package: entry %zu: is shorter than it says", index);
-    if (c == MOOR_OK && !flushed_at_once(zip))
-        c = plat_sync(&out, err);
     /* Packages made on other systems carry no execute bits; the reference agent sets u+x on all. */
     return c == MOOR_OK ? plat_set_mode(path, 0700, err) : c;
 }
@@ -223,6 +215,31 @@ static moor_code write_all(struct moor_zip *zip, const char *folder, struct moor
             return c;
     }
     return MOOR_OK;
+}
+
+/* A flush of the file system costs as much as those of some files; with what others write, more. */
+static bool flushed_at_once(const struct moor_zip *zip)
+{
+    return moor_zip_count(zip) > FLUSH_EACH_MAX;
+}
+
+/* All are written before the first is flushed: that takes the others along. */
+static moor_code sync_files(struct moor_zip *zip, const char *folder, struct moor_error *err)
+{
+    moor_code c = MOOR_OK;
+    for (size_t i = 0; i < moor_zip_count(zip) && c == MOOR_OK; i++) {
+        MOOR_AUTO(plat_file) f = PLAT_FILE_INIT;
+        MOOR_AUTO(moor_buf) path = MOOR_BUF(8192);
+        struct moor_zip_entry e;
+        c = moor_zip_entry(zip, i, &e, err);
+        if (c != MOOR_OK || !e.is_file)
+            continue;
+        moor_buf_fmt(&path, "%s/%s", folder, e.name);
+        c = plat_open(moor_buf_cstr(&path), PLAT_WRITE, &f, err);
+        if (c == MOOR_OK)
+            c = plat_sync(&f, err);
+    }
+    return c;
 }
 
 /* Names in folders below the first are not durable by the sync of the first. */
@@ -327,8 +344,10 @@ static moor_code unpack_to(const struct plat_file *file, const char *folder,
         c = plat_make_dirs(folder, PLAT_OWNER_ONLY, err);
     if (c == MOOR_OK)
         c = write_all(zip, folder, err);
-    if (c == MOOR_OK)
-        c = flushed_at_once(zip) ? plat_sync_all(folder, err) : sync_folders(zip, folder, err);
+    if (c == MOOR_OK && flushed_at_once(zip))
+        c = plat_sync_all(folder, err);
+    else if (c == MOOR_OK && (c = sync_files(zip, folder, err)) == MOOR_OK)
+        c = sync_folders(zip, folder, err);
     if (c == MOOR_OK)
         c = raise_manifest(zip, folder, err);
     return c == MOOR_OK ? check_manifest(folder, claim, err) : c;
