@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* mooring extension list */
+/* mooring extension list, mooring extension remove */
 #include "cli/extension.h"
 
 #include "base/buf.h"
 #include "cli/cli.h"
 #include "manager/item.h"
+#include "manager/removals.h"
 #include "manager/report.h"
 #include "platform/dirs.h"
 
@@ -67,6 +68,78 @@ static moor_azcm run_list(struct moor_cli *cli, const void *options, const struc
     return AZCM_OK;
 }
 
+struct remove_options {
+    const char *name;
+    bool all;
+};
+static const struct moor_option remove_options[] = {
+    { "name", 'n', "NAME", offsetof(struct remove_options, name),
+      "the extension, by its name or Publisher.Type" },
+    { "all", 'a', NULL, offsetof(struct remove_options, all), "every extension of this machine" },
+    { NULL, 0, NULL, 0, NULL },
+};
+
+static bool is_meant(const struct moor_item *i, const struct remove_options *o)
+{
+    MOOR_AUTO(moor_buf) type = MOOR_BUF(512);
+    if (i->phase == MOOR_PHASE_ABSENT || i->phase == MOOR_PHASE_UNINSTALLED)
+        return false;
+    moor_buf_fmt(&type, "%s.%s", i->publisher, i->type);
+    return o->all || moor_strcasecmp(i->name, o->name) == 0 ||
+           moor_strcasecmp(moor_buf_cstr(&type), o->name) == 0;
+}
+
+static moor_azcm ask_removals(struct moor_cli *cli, const struct remove_options *o,
+                              const struct moor_items *items)
+{
+    MOOR_AUTOPTR(moor_json) asked = moor_json_new_array();
+    struct moor_error err = MOOR_ERROR_INIT;
+    for (size_t n = 0; n < items->count; n++) {
+        const char *name = items->list[n]->name;
+        if (!is_meant(items->list[n], o))
+            continue;
+        if (moor_removals_ask(name, &err) != MOOR_OK)
+            return moor_cli_fail(cli, AZCM_EXTENSION_TOOL, &err, NULL);
+        moor_json_push(asked, moor_json_new_str(name));
+        if (!cli->json)
+            moor_say("Extension %s is to be removed\n", name);
+    }
+    if (!o->all && moor_json_size(asked) == 0)
+        return moor_cli_refuse(cli, AZCM_EXTENSION_TOOL, "%s: no such extension here", o->name);
+    if (cli->json)
+        moor_say_json(asked);
+    return AZCM_OK;
+}
+
+static moor_azcm run_remove(struct moor_cli *cli, const void *options,
+                            const struct moor_words *words)
+{
+    const struct remove_options *o = options;
+    MOOR_AUTO(moor_items) items = { .count = 0 };
+    MOOR_AUTOSTR path = NULL;
+    struct moor_error err = MOOR_ERROR_INIT;
+    (void)words;
+    if (!o->name == !o->all)
+        return moor_cli_refuse(cli, o->name ? AZCM_INVALID_ARGUMENT : AZCM_MISSING_PARAMETER,
+                               "--name or --all: give one of them");
+    if (plat_path(PLAT_DIR_GUESTCONFIG, &path, &err, MOOR_ITEMS_FILE) != MOOR_OK ||
+        moor_items_load(path, &items, &err) != MOOR_OK)
+        return moor_cli_fail(cli, AZCM_EXTENSION_TOOL, &err, NULL);
+    return ask_removals(cli, o, &items);
+}
+
+const struct moor_verb moor_verb_extension_remove = {
+    .name = "extension remove",
+    .words = "",
+    .summary = "remove extensions from this machine",
+    .text = "The extensions role does it, now or when it starts, connected or not; extension list\n"
+            "says how far it is. What the service still wants is installed again afterwards:\n"
+            "delete it there, or put it on extensions.blocklist first.\n",
+    .options = remove_options,
+    .options_size = sizeof(struct remove_options),
+    .admin = true,
+    .run = run_remove,
+};
 const struct moor_verb moor_verb_extension_list = {
     .name = "extension list",
     .words = "",

@@ -32,6 +32,7 @@ static const struct moor_verb *const verbs[] = {
     &moor_verb_disconnect,
     &moor_verb_ensure_connected,
     &moor_verb_extension_list,
+    &moor_verb_extension_remove,
     &moor_verb_genkey,
     &moor_verb_help,
     &moor_verb_logs,
@@ -82,7 +83,7 @@ static void print_overview(const struct moor_cli *cli)
 {
     moor_say("usage: %s VERB [options]\n\nverbs:\n", cli->program);
     for (size_t i = 0; i < MOOR_COUNTOF(verbs); i++)
-        moor_say("  %-16s %s\n", verbs[i]->name, verbs[i]->summary);
+        moor_say("  %-18s %s\n", verbs[i]->name, verbs[i]->summary);
     moor_say("\n%s help VERB says more. Exit status: 0, or the AZCM number of the error.\n",
              cli->program);
 }

@@ -8,6 +8,7 @@
 #include "manager/folder.h"
 #include "manager/internal.h"
 #include "manager/package.h"
+#include "manager/removals.h"
 #include "manager/rules.h"
 #include "platform/clock.h"
 #include "platform/dirs.h"
@@ -168,6 +169,8 @@ static void report_changes(struct moor_manager *m)
         moor_link_report(m->link);
 }
 
+static void take_again(struct moor_manager *m);
+
 void moor_manager_kick(struct moor_manager *m)
 {
     MOOR_AUTO(moor_arena) arena = MOOR_ARENA(256 * 1024);
@@ -182,6 +185,8 @@ void moor_manager_kick(struct moor_manager *m)
         continue;      /* what is done is saved before something begins that cannot be undone */
     watch_statuses(m); /* before they are read: nothing is missed between */
     settle_all(m);
+    if (moor_removals_settle(&m->items))
+        take_again(m);
     forget_items(m);
     if (moor_manager_save(m))
         report_changes(m);
@@ -269,6 +274,8 @@ moor_code moor_manager_take_desired(struct moor_manager *m, struct moor_span tex
     MOOR_AUTO(moor_arena) arena = MOOR_ARENA(DESIRED_ARENA_MAX);
     struct moor_desired d = { 0 };
     moor_code c = moor_desired_parse(text, &d, &arena, err);
+    if (c == MOOR_OK)
+        c = moor_removals_apply(&d, &m->items, &arena, err);
     if (c == MOOR_OK && keep)
         c = plat_write_atomic(m->desired_path, text, PLAT_OWNER_ONLY, err);
     if (c != MOOR_OK)
@@ -284,6 +291,22 @@ moor_code moor_manager_take_desired(struct moor_manager *m, struct moor_span tex
     if (c == MOOR_OK)
         moor_timer_arm(m->tick, 0);
     return c;
+}
+
+/* The document that is there, read anew: what the administrator wants gone has changed. */
+static void take_again(struct moor_manager *m)
+{
+    MOOR_AUTO(moor_buf) text = MOOR_BUF(DESIRED_TEXT_MAX);
+    struct moor_error err = MOOR_ERROR_INIT;
+    moor_code c = plat_read_all(m->desired_path, DESIRED_TEXT_MAX, &text, &err);
+    if (c == MOOR_E_NOTFOUND) {
+        moor_buf_str(&text, "{\"revision\":\"none\",\"extensions\":[],\"dataCollectionRules\":[]}");
+        c = MOOR_OK;
+    }
+    if (c == MOOR_OK)
+        c = moor_manager_take_desired(m, moor_buf_view(&text), false, &err);
+    if (c != MOOR_OK)
+        moor_log_error(MOOR_LOG_ERROR, "desired.unreadable", &err, NULL);
 }
 
 static void on_again(void *ctx)
@@ -312,7 +335,7 @@ static void on_tick(void *ctx)
 
 struct notices {
     struct moor_manager *m;
-    bool config, status;
+    bool config, status, removals;
 };
 
 static void on_notice(void *ctx, int32_t id, const char *name)
@@ -321,16 +344,20 @@ static void on_notice(void *ctx, int32_t id, const char *name)
     (void)name;
     if (id == -1 || id == n->m->config_watch)
         n->config = true;
+    if (id == -1 || id == n->m->removals_watch)
+        n->removals = true;
     if (id != n->m->config_watch)
         n->status = true;
 }
 
 static void on_watch(void *ctx)
 {
-    struct notices n = { ctx, false, false };
+    struct notices n = { ctx, false, false, false };
     plat_watch_read(n.m->watch, on_notice, &n);
     if (n.config)
         moor_link_refresh(n.m);
+    if (n.removals)
+        take_again(n.m);
     if (n.config || n.status)
         moor_manager_kick(n.m);
 }
@@ -397,6 +424,8 @@ static moor_code load_memory(struct moor_manager *m, struct moor_error *err)
     if (c != MOOR_OK)
         return c;
     c = plat_read_all(m->desired_path, DESIRED_TEXT_MAX, &text, err);
+    if (c == MOOR_E_NOTFOUND && moor_removals_any(&m->items))
+        take_again(m);
     if (c == MOOR_E_NOTFOUND)
         return MOOR_OK;
     if (c == MOOR_OK)
@@ -408,6 +437,13 @@ static moor_code load_memory(struct moor_manager *m, struct moor_error *err)
     if (c == MOOR_OK)
         moor_fetch_clean(m);
     return c;
+}
+
+static moor_code watch_removals(struct moor_manager *m, struct moor_error *err)
+{
+    MOOR_AUTOSTR folder = NULL;
+    moor_code c = moor_removals_folder(&folder, err);
+    return c == MOOR_OK ? plat_watch_add(m->watch, folder, &m->removals_watch, err) : c;
 }
 
 static moor_code make_events(struct moor_manager *m, struct moor_error *err)
@@ -422,6 +458,8 @@ static moor_code make_events(struct moor_manager *m, struct moor_error *err)
         c = plat_watch_new(&m->watch, err);
     if (c == MOOR_OK)
         c = plat_watch_add(m->watch, plat_dir_path(PLAT_DIR_STATE), &m->config_watch, err);
+    if (c == MOOR_OK)
+        c = watch_removals(m, err);
     if (c == MOOR_OK)
         c = moor_watch_new(m->loop, plat_watch_fd(m->watch), on_watch, m, &m->watch_event, err);
     return c;
