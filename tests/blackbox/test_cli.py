@@ -77,7 +77,7 @@ def test_an_error_is_also_the_answer_when_json_is_asked_for(box):
 
 def test_every_verb_has_help_and_the_overview_names_it(box):
     overview = box.mooring("help").stdout
-    verbs = re.findall(r"^  (\w+(?: \w+)?)  +\S", overview, re.M)
+    verbs = re.findall(r"^  ([\w-]+(?: \w+)?)  +\S", overview, re.M)
     assert len(verbs) >= 10
     for verb in verbs:
         words = verb.split()

@@ -19,7 +19,7 @@ def box(workspace):
 
 @pytest.fixture
 def verbs(box):
-    return re.findall(r"^  (\w+(?: \w+)?)  +\S", box.mooring("help").stdout, re.M)
+    return re.findall(r"^  ([\w-]+(?: \w+)?)  +\S", box.mooring("help").stdout, re.M)
 
 
 def options(box, verb):
