@@ -98,6 +98,20 @@ static moor_code is_connection(const char *text, struct moor_error *err)
                      text);
 }
 
+/* "user:NAME AUDIENCE", "group:NAME AUDIENCE" */
+static moor_code is_audience_rule(const char *text, struct moor_error *err)
+{
+    struct moor_span audience = moor_span_str(text);
+    struct moor_span subject = moor_span_cut(&audience, ' ');
+    struct moor_span name = subject;
+    struct moor_span kind = moor_span_cut(&name, ':');
+    bool known = moor_span_eq_str(kind, "user") || moor_span_eq_str(kind, "group");
+    if (known && name.n && audience.n && !memchr(audience.p, ' ', audience.n))
+        return MOOR_OK;
+    return moor_fail(err, MOOR_E_BADINPUT, "\"%s\": want user:NAME AUDIENCE or group:NAME AUDIENCE",
+                     text);
+}
+
 #define HERE  MOOR_SETTING_HERE
 #define KEPT  MOOR_SETTING_KEPT
 #define AT(m) offsetof(struct moor_settings, m)
@@ -152,6 +166,11 @@ static const struct moor_setting settings[] = {
     { TEXT("identity.tpm", tpm_device, 1, MOOR_TPM_DEVICE_MAX), "\"" MOOR_TPM_DEVICE "\"", NULL,
       HERE, moor_tpm_device_check,
       "the TPM for connect --identity-key-store tpm; read when the service starts" },
+    { LIST("identity.audiences", identity_audiences), "[]", "[\"user:root *\"]", HERE,
+      is_audience_rule,
+      "who besides root may have tokens for what: \"user:NAME AUDIENCE\" or \"group:NAME "
+      "AUDIENCE\", "
+      "* for any audience; empty: everybody" },
     { TEXT("connection.type", connection_type, 1, 16), "\"direct\"", NULL, HERE, is_connection,
       "how the cloud is reached: direct, or default, which is the same" },
     { TEXT("proxy.url", proxy_url, 0, 2048), "\"\"", NULL, HERE, is_proxy,

@@ -43,17 +43,18 @@ struct moor_settings {
     uint32_t guestconfiguration_cpu_limit;
     bool incomingconnections_enabled;
     struct moor_str_list incomingconnections_ports;
-    int key_size;                          /* moor_key_size */
-    const char *tpm_device;                /* crypto/tpm.h */
-    const char *connection_type;           /* "direct" */
-    const char *proxy_url;                 /* "" = none */
-    struct moor_str_list proxy_bypass;     /* groups and hosts: core/proxy.h */
-    const char *proxy_credentials_file;    /* "" = none */
-    const char *proxy_ca_file;             /* "" = none */
-    struct moor_str_list logs_allow_paths; /* empty = any path the role may read */
-    struct moor_str_list logs_deny_paths;  /* wins */
-    struct moor_str_list logs_syslog;      /* where syslog messages come from */
-    const char *logs_compression;          /* "fastest", ... */
+    int key_size;                            /* moor_key_size */
+    const char *tpm_device;                  /* crypto/tpm.h */
+    struct moor_str_list identity_audiences; /* who may have tokens for what; empty = everybody */
+    const char *connection_type;             /* "direct" */
+    const char *proxy_url;                   /* "" = none */
+    struct moor_str_list proxy_bypass;       /* groups and hosts: core/proxy.h */
+    const char *proxy_credentials_file;      /* "" = none */
+    const char *proxy_ca_file;               /* "" = none */
+    struct moor_str_list logs_allow_paths;   /* empty = any path the role may read */
+    struct moor_str_list logs_deny_paths;    /* wins */
+    struct moor_str_list logs_syslog;        /* where syslog messages come from */
+    const char *logs_compression;            /* "fastest", ... */
 };
 
 /* A key. Local policy is a key with a closed value: what holds as long as the file cannot be

@@ -25,10 +25,13 @@
 
 struct identity_options {
     bool sdk_paths;
+    const char *socket;
 };
 static const struct moor_option options[] = {
     { "sdk-paths", 0, NULL, offsetof(struct identity_options, sdk_paths),
       "under MOORING_ROOT: key files where the SDKs expect them" },
+    { "himds-socket", 0, "PATH", offsetof(struct identity_options, socket),
+      "serve the local endpoint on this Unix socket as well, for containers" },
     { NULL, 0, NULL, 0, NULL },
 };
 
@@ -184,6 +187,8 @@ static moor_code start_himds(struct moor_service *s, void *daemon, struct moor_e
         .loop = moor_service_loop(s),
         .identity = d->identity,
         .tokens_folder = d->options->sdk_paths ? SDK_TOKENS : plat_dir_path(PLAT_DIR_TOKENS),
+        .log_folder = plat_dir_path(PLAT_DIR_LOG),
+        .socket = d->options->socket,
     };
     moor_code c = wanted_port(&opts.port, err);
     if (!c)

@@ -53,6 +53,8 @@ moor_code moor_door_listen(struct moor_http_server *s, const char *service_name,
                            uint32_t mode, struct moor_error *err)
 {
     int fd = plat_service_socket(service_name);
+    if (fd < 0 && !path)
+        return MOOR_OK;
     moor_code c = fd < 0 ? plat_listen_unix(path, mode, BACKLOG, &fd, err) : MOOR_OK;
     if (c)
         return c;

@@ -16,7 +16,8 @@ bool moor_door_is_admin(const struct moor_http_exchange *ex);
  * docs/protocol/roles.md. */
 void moor_door_refuse(struct moor_http_exchange *ex, const struct moor_error *err);
 
-/* The socket the service manager holds under this name, else a new one at <folder>/<file>. */
+/* The socket the service manager holds under this name, else a new one at path; none when path is
+ * NULL. */
 MOOR_NODISCARD moor_code moor_door_listen(struct moor_http_server *s, const char *service_name,
                                           const char *path, uint32_t mode, struct moor_error *err);
 

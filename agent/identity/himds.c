@@ -5,7 +5,10 @@
 #include <stdlib.h>
 
 #include "http/server.h"
+#include "identity/allow.h"
+#include "identity/audit.h"
 #include "identity/challenge.h"
+#include "identity/door.h"
 #include "identity/instance.h"
 #include "identity/ports.h"
 #include "identity/token_exchange.h"
@@ -14,12 +17,14 @@
 #include "run/log.h"
 
 /* For the other doors, key files and calls to the cloud, whatever comes in here. */
-#define SPARE_FILES 24
-#define SUPPORTED   "2021-02-01, 2020-06-01, 2019-11-01, 2019-08-15"
+#define SPARE_FILES  24
+#define UNIX_SERVICE "himds-unix" /* the service manager's name for a Unix socket */
+#define SUPPORTED    "2021-02-01, 2020-06-01, 2019-11-01, 2019-08-15"
 
 struct moor_himds {
     struct moor_identity *identity;
     struct moor_challenges *challenges;
+    struct moor_audit *audit;
     struct moor_http_server *server;
     struct moor_ports *ports;
 };
@@ -45,10 +50,12 @@ static const char *const foreign_headers[] = {
 };
 
 /* The names this endpoint has. Anything else is a name that somebody made point here. */
-static bool is_our_host(const struct moor_himds *h, const char *host)
+static bool is_our_host(const struct moor_himds *h, const char *host, bool local)
 {
     static const char *const names[] = { "localhost", "127.0.0.1", "[::1]" };
     char want[32];
+    if (host && local && moor_strcasecmp(host, names[0]) == 0)
+        return true; /* a Unix socket has no port */
     for (size_t i = 0; i < MOOR_COUNTOF(names); i++) {
         (void)snprintf(want, sizeof(want), "%s:%u", names[i],
                        (unsigned)moor_ports_number(h->ports));
@@ -61,7 +68,8 @@ static bool is_our_host(const struct moor_himds *h, const char *host)
 static bool gate(void *ctx, struct moor_http_exchange *ex)
 {
     const struct moor_himds *h = ctx;
-    if (!is_our_host(h, moor_http_header(ex, "Host"))) {
+    bool local = moor_http_peer(ex)->local;
+    if (!is_our_host(h, moor_http_header(ex, "Host"), local)) {
         moor_http_refuse(ex, 403, "invalid_host", "The Host header is not a name of this endpoint");
         return false;
     }
@@ -145,6 +153,13 @@ static bool is_resource(const char *s)
     return n > 0 && n <= MOOR_TOKEN_AUDIENCE_MAX && s[n] == '\0';
 }
 
+static bool refused(const struct moor_himds *h, const struct moor_http_exchange *ex,
+                    const char *resource)
+{
+    moor_audit_note(h->audit, moor_http_caller(ex), resource, "forbidden");
+    return false;
+}
+
 static bool check_token_rules(const struct moor_himds *h, struct moor_http_exchange *ex)
 {
     static const char *const selectors[] = { "client_id", "object_id", "msi_res_id" };
@@ -164,7 +179,14 @@ static bool check_token_rules(const struct moor_himds *h, struct moor_http_excha
         moor_http_refuse(ex, 403, "forbidden",
                          "Tokens for the agent's own service are not given to programs (rule: "
                          "service audience)");
-        return false;
+        return refused(h, ex, resource);
+    }
+    if (!moor_allow_audience(&moor_identity_settings(h->identity)->identity_audiences,
+                             moor_http_caller(ex), resource)) {
+        moor_http_refuse(ex, 403, "forbidden",
+                         "This user may not have tokens for this audience (setting "
+                         "identity.audiences)");
+        return refused(h, ex, resource);
     }
     return true;
 }
@@ -237,6 +259,8 @@ static void answer_token(struct moor_http_exchange *ex, void *user, const struct
                          const struct moor_error *err)
 {
     struct token_request *t = user;
+    moor_audit_note(t->himds->audit, moor_http_caller(ex), t->resource,
+                    token ? "token" : moor_code_name(err->code));
     bool may_pass = !token && moor_error_retry(err) == MOOR_RETRY_BACKOFF;
     if (may_pass)
         moor_challenges_give_back(t->himds->challenges, t->challenge);
@@ -369,7 +393,11 @@ static moor_code open_doors(struct moor_himds *h, const struct moor_himds_opts *
         .refusal = refusal,
     };
     moor_code c = moor_http_server_new(opts->loop, &server, &h->server, err);
-    return c ? c : moor_ports_open(opts->loop, h->server, opts->port, &h->ports, err);
+    if (!c)
+        c = moor_ports_open(opts->loop, h->server, opts->port, &h->ports, err);
+    if (c)
+        return c;
+    return moor_door_listen(h->server, UNIX_SERVICE, opts->socket, 0666, err);
 }
 
 moor_code moor_himds_new(const struct moor_himds_opts *opts, struct moor_himds **out,
@@ -382,6 +410,8 @@ moor_code moor_himds_new(const struct moor_himds_opts *opts, struct moor_himds *
     const struct moor_challenges_opts challenges = { .loop = opts->loop,
                                                      .folder = opts->tokens_folder };
     moor_code c = moor_challenges_new(&challenges, &h->challenges, err);
+    if (!c)
+        c = moor_audit_new(opts->loop, opts->log_folder, &h->audit, err);
     if (!c)
         c = open_doors(h, opts, err);
     if (c)
@@ -413,5 +443,6 @@ void moor_himds_free(struct moor_himds *h)
     moor_ports_free(h->ports);
     moor_http_server_free(h->server); /* ends the exchanges, and their challenges */
     moor_challenges_free(h->challenges);
+    moor_audit_free(h->audit);
     free(h);
 }

@@ -18,6 +18,8 @@ struct moor_himds_opts {
     struct moor_loop *loop;
     struct moor_identity *identity;
     const char *tokens_folder; /* of the challenge files */
+    const char *log_folder;    /* of tokens.log */
+    const char *socket;        /* a Unix socket to serve as well; NULL = none */
     uint16_t port;             /* 0 = any */
 };
 

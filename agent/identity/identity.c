@@ -423,6 +423,11 @@ const struct moor_agentconfig *moor_identity_config(const struct moor_identity *
     return i->machine ? &i->machine->config : NULL;
 }
 
+const struct moor_settings *moor_identity_settings(const struct moor_identity *i)
+{
+    return i->machine ? &i->machine->settings : NULL;
+}
+
 const struct moor_cloud *moor_identity_cloud(const struct moor_identity *i)
 {
     return i->machine ? &i->machine->cloud : NULL;

@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "core/agentconfig.h"
 #include "core/cloud.h"
+#include "core/settings.h"
 #include "identity/tokens.h"
 
 struct moor_loop;
@@ -36,6 +37,7 @@ void moor_identity_reload(struct moor_identity *i);
 /* NULL when this machine is not connected. Valid until the next reload. */
 const struct moor_agentconfig *moor_identity_config(const struct moor_identity *i);
 const struct moor_cloud *moor_identity_cloud(const struct moor_identity *i);
+const struct moor_settings *moor_identity_settings(const struct moor_identity *i);
 
 /* As moor_tokens_get(), for callers outside: also fails when the machine is not connected
  * (UNSUPPORTED), and when the service does not know it any more, disabled it or found it cloned

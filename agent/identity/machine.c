@@ -70,7 +70,8 @@ static bool same_settings(const struct moor_settings *a, const struct moor_setti
            a->guestconfiguration_enabled == b->guestconfiguration_enabled &&
            same_list(&a->extensions_allowlist, &b->extensions_allowlist) &&
            same_list(&a->extensions_blocklist, &b->extensions_blocklist) &&
-           same_list(&a->incomingconnections_ports, &b->incomingconnections_ports);
+           same_list(&a->incomingconnections_ports, &b->incomingconnections_ports) &&
+           same_list(&a->identity_audiences, &b->identity_audiences);
 }
 
 bool moor_machine_same(const struct moor_machine *a, const struct moor_machine *b)

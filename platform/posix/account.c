@@ -89,6 +89,23 @@ static void forget_variables(void)
         (void)unsetenv(names[i]);
 }
 
+bool plat_user_in_group(uint32_t uid, uint32_t gid)
+{
+    char room[16384];
+    struct passwd entry, *found = NULL;
+    gid_t groups[256];
+    int count = (int)(sizeof(groups) / sizeof(groups[0]));
+    if (getpwuid_r(uid, &entry, room, sizeof(room), &found) != 0 || !found)
+        return false;
+    /* More groups than fit: those that fit. */
+    if (getgrouplist(found->pw_name, found->pw_gid, groups, &count) < 0)
+        count = (int)(sizeof(groups) / sizeof(groups[0]));
+    for (int i = 0; i < count; i++)
+        if (groups[i] == gid)
+            return true;
+    return false;
+}
+
 void plat_protect_process(void)
 {
     const struct rlimit none = { 0, 0 };

@@ -8,7 +8,7 @@ moor_test(unit/agent/core/proxy_test.c USES core http contract_os posix)
 moor_test(unit/agent/identity/schedule_test.c USES identity core http run crypto posix)
 moor_test(unit/agent/identity/facts_test.c USES identity core http run crypto posix)
 # These touch files, in a root of their own, on virtual time.
-foreach(name challenge hostcloud registration tokens)
+foreach(name audit challenge hostcloud registration tokens)
     moor_test(unit/agent/identity/${name}_test.c USES identity core http fakes run crypto posix)
     set(root "${CMAKE_BINARY_DIR}/tests/root.identity.${name}")
     file(MAKE_DIRECTORY "${root}")

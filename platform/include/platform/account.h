@@ -13,6 +13,9 @@ bool plat_is_admin(void);    /* root, or an elevated administrator */
 uint32_t plat_user_id(void); /* effective */
 MOOR_NODISCARD moor_code plat_find_user(const char *name, uint32_t *uid, struct moor_error *err);
 MOOR_NODISCARD moor_code plat_find_group(const char *name, uint32_t *gid, struct moor_error *err);
+/* Whether the user database counts the user among the group's members, or gives it as the user's
+ * own. False when it does not know the user. */
+bool plat_user_in_group(uint32_t uid, uint32_t gid);
 /* No core dumps, not traceable by the same user, and without the variables by which whoever starts
  * the program could lead its libraries to other files; call first thing in main(). */
 void plat_protect_process(void);
