@@ -472,7 +472,9 @@ static moor_code go_on(struct work *w, struct moor_connect_result *out, struct m
         return c;
     }
     const char *state = moor_json_get_str(status, "status");
-    out->was_connected = moor_streq(state, "Connected") && !is_pending();
+    bool usable = true; /* the TPM may have lost the key of a machine that was heard just now */
+    (void)moor_json_bool(moor_json_get(status, "keyUsable"), &usable);
+    out->was_connected = moor_streq(state, "Connected") && usable && !is_pending();
     if (!out->was_connected && w->params && w->params->vm_id)
         c = moor_steps_run(existing_steps, MOOR_COUNTOF(existing_steps), w, w->progress, w->azcm,
                            err);

@@ -511,6 +511,12 @@ void moor_identity_endpoint(struct moor_identity *i, const char *(*fn)(void *ctx
     i->endpoint_ctx = ctx;
 }
 
+/* False while the TPM that has the key refuses it. */
+static bool key_usable(const struct moor_identity *i, const struct moor_registration_state *s)
+{
+    return !i->tpm_problem.code || s->last_beat_ms > i->tpm_problem_ms;
+}
+
 struct moor_json *moor_identity_status(const struct moor_identity *i)
 {
     static const struct moor_registration_state none = { 0 };
@@ -528,7 +534,7 @@ struct moor_json *moor_identity_status(const struct moor_identity *i)
     set_error(v, i->direct ? moor_direct_error(i->direct, &error_ms) : &s->error, error_ms);
     if (i->problem.code)
         set_error(v, &i->problem, i->problem_ms);
-    else if (!s->error.code && i->tpm_problem.code && s->last_beat_ms <= i->tpm_problem_ms)
+    else if (!s->error.code && !key_usable(i, s))
         set_error(v, &i->tpm_problem, i->tpm_problem_ms);
     else if (!s->error.code && i->machine && i->machine->settings_error.code)
         set_error(v, &i->machine->settings_error, i->problem_ms);
@@ -540,6 +546,7 @@ struct moor_json *moor_identity_status(const struct moor_identity *i)
                       !i->keys.key                   ? ""
                       : moor_key_in_tpm(i->keys.key) ? "TPM"
                                                      : "Default");
+    moor_json_set_bool(v, "keyUsable", key_usable(i, s));
     set_cloud(v, i->guest);
     moor_json_set_bool(v, "upgradeRequired", s->upgrade_required);
     return v;

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """A machine whose key is in a TPM, and what it does when the TPM is lost, cleared or locked."""
+import base64
 import json
 import os
 import subprocess
 import sys
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import (Encoding, NoEncryption, PrivateFormat,
+                                                          PublicFormat)
 from harness.machine import Machine
 from harness.process import TREE, program, wait_for
 from harness.wire import built_program
@@ -125,6 +129,30 @@ def test_a_cleared_tpm_is_named_and_the_machine_gets_another_key(box, tpm, contr
     finished = box.admin("POST", "/connect/finish", {}, timeout=120)
     assert finished.status == 200, finished
     assert box.show()["status"] == "Connected"
+    assert box.token("https://monitor.azure.com")
+
+
+def test_connect_existing_gives_a_machine_whose_tpm_was_cleared_another_key(
+        box, tpm, controlplane, unique, workspace):
+    connect(box, controlplane, unique)
+    before, config = key_text(box), box.config
+    tpm.clear()
+    box.restart_role("identity")
+    given = rsa.generate_private_key(65537, 2048)
+    public = base64.b64encode(given.public_key().public_bytes(Encoding.DER, PublicFormat.PKCS1))
+    done = controlplane.arm("POST", config["resourceId"] + "/reconnect",
+                            {"clientPublicKey": public.decode()})
+    assert done.status in (200, 202), done
+    file = workspace.path / "given.pem"
+    file.write_bytes(given.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    file.chmod(0o600)
+    box.mooring("connect", "existing", "--cloud", config["cloud"], "-s", config["subscriptionId"],
+                "-g", config["resourceGroup"], "-n", config["resourceName"], "-l",
+                config["location"], "-t", config["tenantId"], "--vmid", config["vmId"],
+                "--private-key-file", file, "--identity-key-store", "tpm", timeout=120)
+    assert key_text(box).startswith("-----BEGIN TSS2 PRIVATE KEY-----")
+    assert key_text(box) != before
+    assert box.show()["status"] == "Connected" and box.show()["identityKeyStore"] == "TPM"
     assert box.token("https://monitor.azure.com")
 
 
