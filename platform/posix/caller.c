@@ -91,9 +91,15 @@ static bool set_end(const struct sockaddr_storage *a, __be16 *port, __be32 addre
     return a->ss_family == AF_INET || a->ss_family == AF_INET6;
 }
 
+/* NLMSG_DATA() drops const. */
+static const void *payload_of(const struct nlmsghdr *head)
+{
+    return (const char *)head + NLMSG_HDRLEN;
+}
+
 static uint64_t cgroup_in(const struct nlmsghdr *head)
 {
-    const char *at = (const char *)NLMSG_DATA(head) + NLMSG_ALIGN(sizeof(struct inet_diag_msg));
+    const char *at = (const char *)payload_of(head) + NLMSG_ALIGN(sizeof(struct inet_diag_msg));
     const char *end = (const char *)head + head->nlmsg_len;
     struct nlattr a;
     uint64_t id = 0;
@@ -268,7 +274,7 @@ struct listener_wanted {
 static void look_at(struct listener_wanted *w, const struct nlmsghdr *head)
 {
     static const __be32 every[4];
-    const struct inet_diag_msg *m = NLMSG_DATA(head);
+    const struct inet_diag_msg *m = payload_of(head);
     if (head->nlmsg_len < NLMSG_LENGTH(sizeof(*m)) || m->id.idiag_sport != w->port)
         return;
     size_t n = m->idiag_family == AF_INET ? 4 : sizeof(w->address);
@@ -286,7 +292,7 @@ static bool read_list(int s, struct listener_wanted *w)
     if (got <= 0)
         return false;
     unsigned left = (unsigned)got;
-    for (const struct nlmsghdr *h = &a.head; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
+    for (struct nlmsghdr *h = &a.head; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
         if (h->nlmsg_type != SOCK_DIAG_BY_FAMILY)
             return false;
         look_at(w, h);
