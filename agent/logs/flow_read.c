@@ -33,6 +33,7 @@ void moor_flow_apply_done(struct moor_flow *f, const struct moor_batch *b)
         struct moor_input *in = s->owner;
         if (in->life == b->lives[i])
             in->done = s->to;
+        f->inputs.advanced = true;
         if (in->read.offset < in->done.offset)
             in->read = in->done;
         f->counts.received += (uint64_t)s->rows + s->bad;

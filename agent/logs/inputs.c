@@ -16,7 +16,7 @@
 
 static size_t bucket_of(const struct moor_file_key *k)
 {
-    return (size_t)((k->inode * UINT64_C(0x9e3779b97f4a7c15)) >> 56) % MOOR_INPUTS_BUCKETS;
+    return (size_t)((k->inode * UINT64_C(0x9e3779b97f4a7c15)) >> 48) % MOOR_INPUTS_BUCKETS;
 }
 
 static bool same_key(const struct moor_file_key *a, const struct moor_file_key *b)
@@ -37,6 +37,7 @@ void moor_inputs_init(struct moor_inputs *in, struct moor_watchset *files,
 {
     *in = (struct moor_inputs){ .file_watches = files, .folder_watches = folders, .key = key };
     in->end = &in->first;
+    in->known_end = &in->known;
 }
 
 static void free_known(struct moor_known *k)
@@ -90,6 +91,36 @@ static void let_go(struct moor_inputs *in, struct moor_input *f)
     free_input(in, f);
 }
 
+static struct moor_known *find_known(const struct moor_inputs *in, const struct moor_file_key *key)
+{
+    struct moor_known *k = in->known_buckets[bucket_of(key)];
+    while (k && (k->found || !same_key(&k->key, key)))
+        k = k->hash_next;
+    return k;
+}
+
+/* Those that were found go; the others are hashed anew. */
+static void sweep_known(struct moor_inputs *in)
+{
+    struct moor_known *k = in->known, *next = NULL;
+    memset(in->known_buckets, 0, sizeof(in->known_buckets));
+    in->known = NULL;
+    in->known_end = &in->known;
+    for (; k; k = next) {
+        next = k->next;
+        if (k->found) {
+            free_known(k);
+            continue;
+        }
+        size_t bucket = bucket_of(&k->key);
+        k->next = NULL;
+        k->hash_next = in->known_buckets[bucket];
+        in->known_buckets[bucket] = k;
+        *in->known_end = k;
+        in->known_end = &k->next;
+    }
+}
+
 moor_code moor_inputs_remember(struct moor_inputs *in, const struct moor_position *p,
                                struct moor_error *err)
 {
@@ -106,15 +137,14 @@ moor_code moor_inputs_remember(struct moor_inputs *in, const struct moor_positio
     }
     k->seen_ms = p->seen_ms;
     /* A later word on the same file replaces an earlier one. */
-    struct moor_known **at = &in->known;
-    while (*at && !same_key(&(*at)->key, &k->key))
-        at = &(*at)->next;
-    if (*at) {
-        struct moor_known *old = *at;
-        k->next = old->next;
-        free_known(old);
-    }
-    *at = k;
+    struct moor_known *old = find_known(in, &k->key);
+    if (old)
+        old->found = true;
+    size_t bucket = bucket_of(&k->key);
+    k->hash_next = in->known_buckets[bucket];
+    in->known_buckets[bucket] = k;
+    *in->known_end = k;
+    in->known_end = &k->next;
     return MOOR_OK;
 }
 
@@ -129,7 +159,7 @@ moor_code moor_inputs_positions(const struct moor_inputs *in, struct moor_obj_li
     struct moor_position *p = moor_arena_array(arena, count, sizeof(*p));
     bool ok = p;
     for (const struct moor_known *k = in->known; ok && k; k = k->next)
-        if (now_ms - k->seen_ms < KNOWN_KEEP_MS)
+        if (!k->found && now_ms - k->seen_ms < KNOWN_KEEP_MS)
             ok = moor_position_write(&p[n++], arena, k->path, &k->key, &k->mark, k->seen_ms);
     /* Behind the known ones: the later word on a file counts. */
     for (const struct moor_input *f = in->first; ok && f; f = f->next)
@@ -188,6 +218,7 @@ static struct moor_input *add_input(struct moor_inputs *in, struct plat_file *fi
     f->watch = -1;
     f->size = st->size;
     f->done = f->read = *mark;
+    in->advanced = in->advanced || mark->offset > 0;
     f->dirty = f->seen = true;
     f->changed_ms = plat_mono_ms();
     f->hash_next = in->buckets[bucket_of(&f->key)];
@@ -198,35 +229,28 @@ static struct moor_input *add_input(struct moor_inputs *in, struct plat_file *fi
     return f;
 }
 
-static void forget_known(struct moor_inputs *in, struct moor_known *k)
-{
-    struct moor_known **at = &in->known;
-    while (*at != k)
-        at = &(*at)->next;
-    *at = k->next;
-    free_known(k);
-}
-
 /* Where to begin with a file that turned up: at the position of the one it is, or a copy of. */
 static struct moor_mark begin_at(struct moor_inputs *in, const struct moor_candidate *c)
 {
+    const struct moor_file_key key = { c->st.device, c->st.inode };
     struct moor_mark start = { .offset = 0 };
-    if (moor_mark_start(&c->file, &start, NULL) != MOOR_OK)
-        start = (struct moor_mark){ .offset = 0 };
-    for (struct moor_known *k = in->known; k; k = k->next) {
-        moor_kinship kin = moor_candidate_kin(c, k->path, &k->key, &k->mark);
-        if (kin == MOOR_KIN_NONE)
-            continue;
-        struct moor_mark at = kin == MOOR_KIN_EMPTIED ? start : k->mark;
-        if (kin == MOOR_KIN_SAME || kin == MOOR_KIN_COPY)
-            forget_known(in, k);
-        if (kin != MOOR_KIN_EMPTIED)
-            return at;
+    struct moor_known *same = find_known(in, &key);
+    if (same && moor_candidate_kin(c, same->path, &same->key, &same->mark) == MOOR_KIN_SAME) {
+        same->found = true;
+        return same->mark;
     }
-    for (struct moor_input *f = in->first; f; f = f->next)
+    for (struct moor_known *k = in->known; k; k = k->next) {
+        if (k->found || moor_candidate_kin(c, k->path, &k->key, &k->mark) != MOOR_KIN_COPY)
+            continue;
+        k->found = true;
+        return k->mark;
+    }
+    for (struct moor_input *f = in->advanced ? in->first : NULL; f; f = f->next)
         if (f->done.offset > 0 &&
             moor_candidate_kin(c, f->path, &f->key, &f->done) == MOOR_KIN_COPY)
             return f->done;
+    if (moor_mark_start(&c->file, &start, NULL) != MOOR_OK)
+        start = (struct moor_mark){ .offset = 0 };
     return start;
 }
 
@@ -243,8 +267,11 @@ static void touch(struct moor_input *f, const char *path, uint64_t size)
     }
     f->seen = true;
     f->gone = f->last = false;
-    f->settled = f->settled && f->size == size;
-    f->dirty = f->dirty || f->size != size;
+    if (f->size != size) {
+        f->dirty = true;
+        f->settled = false;
+        f->changed_ms = plat_mono_ms();
+    }
     f->size = size;
 }
 
@@ -328,15 +355,16 @@ static void add_gone(struct moor_inputs *in, struct moor_candidate *c, const cha
 /* Files that were rotated away while we were not running. */
 static void recover(struct moor_inputs *in)
 {
-    struct moor_known *next = NULL;
-    for (struct moor_known *k = in->known; k; k = next) {
+    for (struct moor_known *k = in->known; k; k = k->next) {
         struct moor_candidate c = { .file = PLAT_FILE_INIT };
-        next = k->next;
+        if (k->found)
+            continue;
+        /* Its own file may be there, emptied: what it held is in a copy. */
         if (allowed(in, k->path) && moor_candidate_search(k->path, &k->key, &k->mark, &c)) {
             add_gone(in, &c, k->path, &k->mark);
-            forget_known(in, k);
+            k->found = true;
         } else if (find(in, &k->key)) {
-            forget_known(in, k);
+            k->found = true;
         }
         moor_candidate_drop(&c);
     }
@@ -358,18 +386,55 @@ static void on_rotation(void *ctx, const char *path)
     moor_candidate_drop(&c);
 }
 
+/* What recover_unseen() and the like look for: generations of one name, or of all of ours. */
+struct seeking {
+    struct moor_inputs *in;
+    const char *leaf; /* NULL: of any file that is followed */
+};
+
+static const char *leaf_of(const char *path)
+{
+    return strrchr(path, '/') + 1;
+}
+
+static bool is_unseen(void *ctx, const char *name, const struct plat_stat *st)
+{
+    const struct seeking *s = ctx;
+    const struct moor_file_key key = { st->device, st->inode };
+    if (find(s->in, &key))
+        return false;
+    if (s->leaf)
+        return moor_rotation_name_strict(s->leaf, name);
+    for (const struct moor_input *f = s->in->first; f; f = f->next)
+        if (!f->gone && moor_rotation_name_strict(leaf_of(f->path), name))
+            return true;
+    return false;
+}
+
+static void on_unseen(void *ctx, const char *path)
+{
+    on_rotation(((struct seeking *)ctx)->in, path);
+}
+
+static void seek_rotations(struct moor_inputs *in, const char *path, bool of_all, int64_t since_ms)
+{
+    struct seeking s = { in, of_all ? NULL : leaf_of(path) };
+    moor_rotations_in(path, since_ms, is_unseen, on_unseen, &s);
+}
+
 /* Generations that came and went while we were not running: no mark knows them. What an earlier
  * run finished with was last written to before its last word. */
 static void recover_unseen(struct moor_inputs *in)
 {
+    const struct moor_input *before = NULL;
     if (in->since_ms == 0)
         return;
     for (size_t i = 0; i < in->patterns->count; i++)
         if (!strchr(in->patterns->items[i], '*'))
-            moor_rotations_since(in->patterns->items[i], in->since_ms, on_rotation, in);
-    for (struct moor_input *f = in->first; f; f = f->next)
-        if (!f->gone)
-            moor_rotations_since(f->path, in->since_ms, on_rotation, in);
+            seek_rotations(in, in->patterns->items[i], false, in->since_ms);
+    for (struct moor_input *f = in->first; f; before = f, f = f->next)
+        if (!f->gone && (!before || !moor_same_folder(before->path, f->path)))
+            seek_rotations(in, f->path, true, in->since_ms);
 }
 
 static bool matches(const struct moor_inputs *in, const char *path)
@@ -397,11 +462,12 @@ void moor_inputs_scan(struct moor_inputs *in)
         f->gone = f->dirty = true;
         f->changed_ms = plat_mono_ms();
         /* Its name may have been given to another, and taken again, before we looked. */
-        moor_rotations_since(f->path, plat_utc_ms() - MOOR_INPUT_UNSEEN_MS, on_rotation, in);
+        seek_rotations(in, f->path, false, plat_utc_ms() - MOOR_INPUT_UNSEEN_MS);
     }
     if (!in->recovered) {
         recover(in);
         recover_unseen(in);
+        sweep_known(in);
     }
     in->recovered = true;
 }
@@ -550,7 +616,8 @@ void moor_inputs_rewind(struct moor_inputs *in)
     }
 }
 
-/* When the file next wants something done, 0 = now: it can go. UINT64_MAX: nothing by itself. */
+/* When the file next wants something done, 0 = now: it can go. UINT64_MAX: nothing by itself. What
+ * became dirty here is to be read at once. */
 static uint64_t next_due(const struct moor_inputs *in, struct moor_input *f, uint64_t now)
 {
     bool settles = in->joins && !f->gone && f->unfinished && !f->settled;
@@ -560,13 +627,13 @@ static uint64_t next_due(const struct moor_inputs *in, struct moor_input *f, uin
         if (now < f->changed_ms + MOOR_INPUT_TAIL_MS)
             return f->changed_ms + MOOR_INPUT_TAIL_MS;
         f->settled = f->dirty = true;
-        return UINT64_MAX;
+        return now;
     }
     if (f->unfinished && !f->last) {
         if (now < f->changed_ms + MOOR_INPUT_TAIL_MS)
             return f->changed_ms + MOOR_INPUT_TAIL_MS;
         f->last = f->dirty = true;
-        return UINT64_MAX;
+        return now;
     }
     return now < f->changed_ms + MOOR_INPUT_KEEP_MS ? f->changed_ms + MOOR_INPUT_KEEP_MS : 0;
 }

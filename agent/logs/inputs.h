@@ -46,7 +46,8 @@ struct moor_input {
 
 /* A position of a file that was not found yet. */
 struct moor_known {
-    struct moor_known *next;
+    struct moor_known *next, *hash_next;
+    bool found; /* it is known no more: swept away with the next look at all */
     char *path;
     struct moor_file_key key;
     struct moor_mark mark;
@@ -58,18 +59,20 @@ struct moor_inputs_policy {
     struct moor_str_list deny;
 };
 
-#define MOOR_INPUTS_BUCKETS 256
+#define MOOR_INPUTS_BUCKETS 1024
 
 struct moor_inputs {
     struct moor_input *first, **end;
     struct moor_input *buckets[MOOR_INPUTS_BUCKETS];
-    struct moor_known *known;
+    struct moor_known *known, **known_end;
+    struct moor_known *known_buckets[MOOR_INPUTS_BUCKETS];
     struct moor_watchset *file_watches, *folder_watches;
     const char *key;                      /* of the flow, for the log */
     const struct moor_str_list *patterns; /* the flow's */
     const struct moor_inputs_policy *policy;
     size_t open_files;
     int64_t since_ms; /* what rotation put aside since then was never seen; 0 = not asked */
+    bool advanced;    /* something of some file was delivered */
     bool joins;       /* records of several lines: the last one waits for what belongs to it */
     bool recovered;   /* the known ones were looked for */
     bool grew;        /* files were found that no document knows */

@@ -23,7 +23,7 @@ static const char *leaf_of(const char *path)
     return slash ? slash + 1 : path;
 }
 
-static bool same_folder(const char *a, const char *b)
+bool moor_same_folder(const char *a, const char *b)
 {
     size_t n = (size_t)(leaf_of(a) - a);
     return n == (size_t)(leaf_of(b) - b) && memcmp(a, b, n) == 0;
@@ -31,7 +31,7 @@ static bool same_folder(const char *a, const char *b)
 
 bool moor_is_rotation_of(const char *path, const char *other)
 {
-    return same_folder(other, path) && moor_rotation_name(leaf_of(path), leaf_of(other));
+    return moor_same_folder(other, path) && moor_rotation_name(leaf_of(path), leaf_of(other));
 }
 
 /* What stands at path is no longer what the mark is of. */
@@ -53,9 +53,12 @@ moor_kinship moor_candidate_kin(const struct moor_candidate *c, const char *path
         .same_inode = c->st.inode == key->inode && c->st.device == key->device,
         .fit = MOOR_MARK_SHORT,
         .rotation_name =
-            same_folder(c->path, path) && moor_rotation_name(leaf_of(path), leaf_of(c->path)),
+            moor_same_folder(c->path, path) && moor_rotation_name(leaf_of(path), leaf_of(c->path)),
         .offset = mark->offset,
     };
+    /* Neither number nor name speak for it: no need to look at its bytes. */
+    if (!k.same_inode && !k.rotation_name)
+        return MOOR_KIN_NONE;
     if (c->st.size >= mark->offset && moor_mark_check(&c->file, mark, &k.fit, NULL) != MOOR_OK)
         k.fit = MOOR_MARK_OTHER;
     if (!k.same_inode && k.fit == MOOR_MARK_FITS)
@@ -136,7 +139,8 @@ struct rotation {
 };
 
 struct rotations {
-    const char *leaf;
+    moor_rotation_fn wanted;
+    void *ctx;
     int64_t since_ms;
     struct rotation *items;
     size_t count;
@@ -148,7 +152,7 @@ static bool on_sibling(void *ctx, const char *name, const struct plat_stat *st)
     struct rotation *item = &r->items[r->count];
     size_t n = strlen(name);
     if (!st->is_file || st->mtime_ms < r->since_ms || st->size == 0 || n >= sizeof(item->name) ||
-        !moor_rotation_name_strict(r->leaf, name))
+        !r->wanted(r->ctx, name, st))
         return true;
     item->mtime_ms = st->mtime_ms;
     memcpy(item->name, name, n + 1);
@@ -162,12 +166,12 @@ static int by_time(const void *a, const void *b)
     return (x->mtime_ms > y->mtime_ms) - (x->mtime_ms < y->mtime_ms);
 }
 
-void moor_rotations_since(const char *path, int64_t since_ms,
-                          void (*fn)(void *ctx, const char *path), void *ctx)
+void moor_rotations_in(const char *path, int64_t since_ms, moor_rotation_fn wanted,
+                       void (*fn)(void *ctx, const char *path), void *ctx)
 {
     MOOR_AUTOSTR folder = NULL;
     size_t folder_len = (size_t)(leaf_of(path) - path);
-    struct rotations r = { .leaf = leaf_of(path), .since_ms = since_ms };
+    struct rotations r = { .wanted = wanted, .ctx = ctx, .since_ms = since_ms };
     if (folder_len < 2 || moor_span_dup(moor_span(path, folder_len - 1), &folder, NULL) != MOOR_OK)
         return;
     r.items = calloc(COPIES_MAX, sizeof(*r.items));

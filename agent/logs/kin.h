@@ -32,10 +32,13 @@ bool moor_candidate_search(const char *path, const struct moor_file_key *key,
 /* other is in path's folder and called as rotation would call it. */
 bool moor_is_rotation_of(const char *path, const char *other);
 
-/* Files beside path that rotation named and that were written to since: fn is told the path of
- * each, oldest first. */
-void moor_rotations_since(const char *path, int64_t since_ms,
-                          void (*fn)(void *ctx, const char *path), void *ctx);
+bool moor_same_folder(const char *a, const char *b);
+
+/* Entries of path's folder that were written to since and that are wanted, at most 64: fn is told
+ * the path of each, oldest first. */
+typedef bool (*moor_rotation_fn)(void *ctx, const char *name, const struct plat_stat *st);
+void moor_rotations_in(const char *path, int64_t since_ms, moor_rotation_fn wanted,
+                       void (*fn)(void *ctx, const char *path), void *ctx);
 
 /* Starts as gzip, bzip2, xz or zstd files do: rotation packed it. */
 bool moor_candidate_is_packed(const struct moor_candidate *c);

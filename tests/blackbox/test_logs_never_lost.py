@@ -78,7 +78,12 @@ def test_numbered_lines_survive_kills_and_every_fault(box, seeded, full):
         box.start()
         time.sleep(seeded.random() * 0.3)
     writer.join(600)
-    wait_for(lambda: len(set(numbers(box))) >= total, 300 if full else 60, f"{total} lines")
+    try:
+        wait_for(lambda: len(set(numbers(box))) >= total, 300 if full else 60, f"{total} lines")
+    except AssertionError:
+        missing = sorted(set(range(total)) - set(numbers(box)))
+        print(f"{len(missing)} are missing, {missing[:3]} to {missing[-3:]}; {dict(box.counts())}")
+        raise
     got = numbers(box)
     assert sorted(set(got)) == list(range(total))
     wait_for(lambda: box.counts()["queued"] == 0 and box.counts()["acknowledged"] >= total, 60)
