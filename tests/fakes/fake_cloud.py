@@ -116,7 +116,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         try:
             self.end_headers()
             self.wfile.write(data)
-        except ConnectionError:  # killed meanwhile
+        except OSError:  # killed meanwhile, or tired of waiting
             self.close_connection = True
 
     do_GET = do_PUT = do_POST = do_DELETE = do_PATCH = _serve

@@ -7,6 +7,7 @@ moor_test(unit/controlplane/engine/proof_test.c USES engine authz crypto store r
 moor_test(unit/controlplane/engine/desired_test.c USES engine authz crypto store run posix)
 moor_test(unit/controlplane/api/range_test.c USES api engine authz store http run crypto posix)
 moor_test(unit/controlplane/store/store_test.c USES store base posix)
+moor_test(unit/controlplane/authz/device_test.c USES authz store crypto base posix)
 moor_test(unit/controlplane/authz/rights_test.c USES authz store crypto base posix)
 moor_test(unit/controlplane/authz/signin_test.c USES authz store crypto base posix)
 moor_test(unit/controlplane/api/rules_test.c
