@@ -15,7 +15,7 @@
 #include "run/loop.h"
 
 #define FETCHES_MAX    16    /* audiences being fetched at once */
-#define WAITS_MAX      1024  /* callers waiting in all */
+#define WAITS_MAX      16384 /* callers waiting in all: as many as may hold a key */
 #define MARGIN_MS      10000 /* a token this close to its end is not served */
 #define FETCH_LIMIT_MS 30000
 #define LIFE_MAX_S     (14 * 86400)
