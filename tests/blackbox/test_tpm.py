@@ -10,6 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import (Encoding, NoEncryption, PrivateFormat,
                                                           PublicFormat)
+from harness.extensions import Lab
 from harness.machine import Machine
 from harness.process import TREE, program, wait_for
 from harness.wire import built_program
@@ -99,6 +100,24 @@ def test_a_tpm_that_is_gone_is_named_and_found_again(box, tpm, controlplane, uni
     tpm.start()
     assert wait_for(lambda: box.token_answer("https://fresh.example").status == 200, 60,
                     "a token once the TPM is back")
+
+
+def test_extensions_and_the_other_roles_go_on_without_the_tpm(box, tpm, controlplane, unique,
+                                                              workspace):
+    roles = ("extensions", "logs", "identity")
+    for role in roles[:2]:
+        box.start_role(role)
+    connect(box, controlplane, unique)
+    lab = Lab(box, controlplane, workspace.path, unique)
+    lab.publish()
+    assert lab.put_and_settle()[0] == "Succeeded"
+    tpm.stop()
+    for role in roles:
+        box.restart_role(role)
+    assert tpm.device in shown_error(box)
+    shown = wait_for(lab.shown, 60, "the extension in show")
+    assert shown["state"] == "enabled" and lab.handler_folder().is_dir()
+    assert all(box.roles[role].running for role in roles)
 
 
 def test_a_locked_tpm_is_named_and_used_again_when_it_opens(box, tpm, controlplane, unique):
