@@ -12,7 +12,7 @@
 #define DOC_MAX         ((size_t)16 * 1024)
 #define FLUSH_DELAY_MS  3000u
 #define RETRY_DELAY_MS  10000u
-#define WAIT_SECONDS    300u /* as long as a wait may be: docs/adr/0011-wait.md */
+#define WAIT_SECONDS    300u /* as long as a wait may be: docs/adr/0012-wait.md */
 #define MAX_WAITERS     10000u
 #define WAKE_PER_SECOND 500u
 #define PERIOD_MS       INT64_C(300000)
