@@ -93,24 +93,16 @@ static bool admit(struct moor_http_server *s, int fd, struct moor_conn_origin *o
     return out->counted != NULL;
 }
 
-static void accept_later(struct moor_http_server *s)
-{
-    pause_accepting(s, true);
-    moor_timer_arm(s->retry_accept, ACCEPT_RETRY_MS);
-}
-
 /* Numbers are given out from the lowest: a high one says that few are left, for other doors, for
- * files and for this process's own calls. */
-static bool leaves_enough(struct moor_http_server *s, int fd)
+ * files and for this process's own calls. Who comes next waits until a connection ends. */
+static void keep_some_files(struct moor_http_server *s, int fd)
 {
     if ((unsigned)fd + s->opts.limits.spare_files < plat_files_max())
-        return true;
-    if (s->idle.head) {
+        return;
+    if (s->idle.head)
         moor_conn_free(s->idle.head);
-        return true;
-    }
-    accept_later(s);
-    return false;
+    else if (s->conn_count > 0)
+        pause_accepting(s, true);
 }
 
 static void on_accept(struct evconnlistener *ev, evutil_socket_t fd, struct sockaddr *address,
@@ -121,10 +113,12 @@ static void on_accept(struct evconnlistener *ev, evutil_socket_t fd, struct sock
     (void)address_len;
     struct moor_http_server *s = ((struct moor_listener *)ctx)->server;
     struct moor_conn_origin from = { .counted = NULL };
-    if (make_room(s) && leaves_enough(s, fd) && admit(s, fd, &from))
+    if (make_room(s) && admit(s, fd, &from)) {
         moor_conn_open(s, fd, &from);
-    else
+        keep_some_files(s, fd);
+    } else {
         plat_net_close(fd);
+    }
     if (s->conn_count >= s->opts.limits.connections_max && !s->idle.head)
         pause_accepting(s, true);
 }
@@ -137,7 +131,8 @@ static void on_accept_error(struct evconnlistener *ev, void *ctx)
         moor_conn_free(s->idle.head);
         return;
     }
-    accept_later(s);
+    pause_accepting(s, true);
+    moor_timer_arm(s->retry_accept, ACCEPT_RETRY_MS);
 }
 
 static void fill_in_limits(struct moor_http_limits *l)
