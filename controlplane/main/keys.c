@@ -168,8 +168,9 @@ moor_code cp_keys_renew_server(struct cp_state *s, struct moor_error *err)
 
 #define TOKEN_KEY      "keys/token.key"
 #define TOKEN_PREVIOUS "keys/token.previous.key"
-#define TOKEN_LIFE_MS  (INT64_C(27) * 3600 * 1000) /* the longest that a token lives, and a little \
-                                                    */
+#define TOKEN_LIFE_MS                                                                              \
+    (INT64_C(27) * 3600 * 1000) /* the longest that a token lives, and a little                    \
+                                 */
 
 void cp_token_keys_drop(struct cp_token_keys *k)
 {
