@@ -303,9 +303,10 @@ def test_no_file_is_made_open_to_others(workspace, own_controlplane, mask):
     trace = workspace.path / "trace"
     role = machine.roles["identity"]
     role.env["ASAN_OPTIONS"] = role.env.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
+    # The test's own: mkdir gives parents no mode but the umask's.
+    machine.state.parent.mkdir(parents=True, exist_ok=True)
     before = os.umask(mask)
     try:
-        machine.state.parent.mkdir(parents=True, mode=0o755, exist_ok=True)
         role.argv = ["strace", "-D", "-f", "-qq", "-s", "300", "-o", str(trace), "-e",
                      "trace=openat,creat,mkdir,mkdirat,mknodat,fchmod,fchmodat,chmod",
                      program("mooringd"), "identity"]
