@@ -39,6 +39,7 @@ static const struct {
     { "Agent Error Details", "agentErrorDetails", say_text },
     { "Agent Error Timestamp", "agentErrorTimestamp", say_text },
     { "Local Configuration Error", "localConfigError", say_if_set },
+    { "Local Endpoint Problem", "localEndpointProblem", say_if_set },
     { "Using HTTPS Proxy", "httpsProxy", say_text },
     { "Proxy Bypass List", "proxyBypassList", say_text },
     { "Upstream Proxy", "upstreamProxy", say_text },

@@ -75,6 +75,7 @@ static void add_status(struct moor_json *v, const struct moor_json *status,
         { "certificateNotAfter", "certificateNotAfter" },
         { "cloudProvider", "cloudProvider" },
         { "identityKeyStore", "identityKeyStore" },
+        { "endpointProblem", "localEndpointProblem" },
     };
     for (size_t i = 0; i < MOOR_COUNTOF(copies); i++)
         set(v, copies[i].to, moor_json_get_str(status, copies[i].from));

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who holds the local endpoint's port: before the service, while it runs, after it."""
 import concurrent.futures
+import json
 import os
 import pathlib
 import signal
@@ -59,6 +60,8 @@ def test_port_of_another_program_is_noticed_and_taken_back(workspace, address):
     try:
         machine.start("identity")
         assert f"port {port} is held by a program of user {NOBODY}" in problem(machine)
+        shown = json.loads(machine.mooring("show", "-j").stdout)
+        assert shown["localEndpointProblem"] == problem(machine)
         assert "himds.port_taken" in machine.roles["identity"].log_text()
         squatter.go()
         wait_for(lambda: problem(machine) == "", 40, "the endpoint to have its port")
