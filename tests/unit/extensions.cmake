@@ -14,11 +14,11 @@ foreach(name item package rules settle)
     set_tests_properties(unit.extensions.manager.${name} PROPERTIES
         ENVIRONMENT "MOORING_ROOT=${root}")
 endforeach()
-# The whole manager on a pretended disk; only the folder that is watched is real. A quarter of a
+# The whole manager on a pretended disk; only the folders that are watched are real. A quarter of a
 # minute long, so not among those that run at every turn.
 moor_test(unit/extensions/manager/powercut_test.c LABEL contract
     USES disk manager core contract crypto http fakes run posix)
 set(root "${CMAKE_BINARY_DIR}/tests/root.extensions.powercut")
-file(MAKE_DIRECTORY "${root}/var/opt/azcmagent")
+file(MAKE_DIRECTORY "${root}/var/opt/azcmagent" "${root}/var/lib/GuestConfig/manager/removals")
 set_tests_properties(unit.extensions.manager.powercut PROPERTIES
     ENVIRONMENT "MOORING_ROOT=${root}" TIMEOUT 300)
