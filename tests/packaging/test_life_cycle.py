@@ -25,9 +25,11 @@ curl -s --cacert "$(info caFile)" "$(info endpoint)/$(info tenantId)/oauth2/v2.0
     -d scope=https%3A%2F%2Fmanagement.azure.com%2F.default | jq -r .access_token
 """
 
+# A key that the process before the restart gave out is worth nothing: who has one asks once more.
 CALLERS = """#!/bin/bash
+ask() { /root/token | jq -e .access_token >/dev/null; }
 while sleep 0.05; do
-    /root/token | jq -e .access_token >/dev/null && echo served || echo refused
+    { ask || ask; } && echo served || echo refused
 done
 """
 
