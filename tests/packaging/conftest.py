@@ -38,8 +38,8 @@ def connected(installed):
     """Connected to a control plane beside it."""
     installed.ok("dpkg -i /pkgs/mooring-controlplane_*.deb")
     installed.wait_for("mooring-controlplane info -j | jq -e .endpoint && curl -sk https://localhost:8443/metadata/endpoints")
-    installed.put("/root/connect", CONNECT, "0755")
-    installed.ok("/root/connect")
+    installed.put("/usr/local/bin/connect", CONNECT, "0755")
+    installed.ok("/usr/local/bin/connect")
     return installed
 
 

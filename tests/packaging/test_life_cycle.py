@@ -27,7 +27,7 @@ curl -s --cacert "$(info caFile)" "$(info endpoint)/$(info tenantId)/oauth2/v2.0
 
 # A key that the process before the restart gave out is worth nothing: who has one asks once more.
 CALLERS = """#!/bin/bash
-ask() { /root/token | jq -e .access_token >/dev/null; }
+ask() { /usr/local/bin/token | jq -e .access_token >/dev/null; }
 while sleep 0.05; do
     { ask || ask; } && echo served || echo refused
 done
@@ -146,9 +146,9 @@ def test_an_upgrade_and_the_way_back_keep_identity_and_callers(connected):
     vm = connected
     vm.ok("dpkg -i /pkgs/previous/mooring_*.deb")
     vm_id = json.loads(vm.ok("mooring show -j"))["vmId"]
-    vm.put("/root/token", TOKEN, "0755")
-    vm.put("/root/callers", CALLERS, "0755")
-    vm.ok("systemd-run --unit=callers /root/callers")
+    vm.put("/usr/local/bin/token", TOKEN, "0755")
+    vm.put("/usr/local/bin/callers", CALLERS, "0755")
+    vm.ok("systemd-run --unit=callers /usr/local/bin/callers")
     for folder in ("/pkgs", "/pkgs/previous", "/pkgs"):
         vm.ok(f"dpkg -i {folder}/mooring_*.deb")
         vm.wait_for("journalctl -u callers --since=-2s | grep served")
