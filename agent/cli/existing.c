@@ -57,22 +57,13 @@ static moor_code read_key(const char *file, struct moor_secret *out, struct moor
 
 static moor_azcm connect_existing(struct moor_cli *cli, struct moor_joining *j)
 {
-    MOOR_AUTOPTR(moor_session) session = NULL;
     MOOR_AUTO(moor_secret) key = MOOR_SECRET_INIT;
     struct moor_error err = MOOR_ERROR_INIT;
-    struct moor_connect_result result;
-    const struct moor_progress progress = moor_cli_progress(cli);
     if (read_key(j->o.key_file, &key, &err) != MOOR_OK)
         return moor_cli_fail(cli, AZCM_PRIVATE_KEY, &err, NULL);
     j->params.vm_id = j->o.vm_id;
     j->params.private_key = &key;
-    moor_azcm number = moor_joining_session(cli, j, &session);
-    if (number != AZCM_OK)
-        return number;
-    if (moor_connect(session, &j->params, &progress, &result, &j->arena, &number, &err) != MOOR_OK)
-        return moor_cli_fail(cli, number, &err, NULL);
-    moor_joining_say(cli, &result, &j->cloud);
-    return AZCM_OK;
+    return moor_joining_connect(cli, j);
 }
 
 static moor_azcm run_existing(struct moor_cli *cli, const void *options,

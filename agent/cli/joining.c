@@ -249,7 +249,7 @@ moor_azcm moor_joining_connect(struct moor_cli *cli, struct moor_joining *j)
     struct moor_error err = MOOR_ERROR_INIT;
     struct moor_connect_result result;
     const struct moor_progress progress = moor_cli_progress(cli);
-    moor_azcm number = moor_joining_credentials(cli, j);
+    moor_azcm number = j->params.private_key ? AZCM_OK : moor_joining_credentials(cli, j);
     if (number == AZCM_OK)
         number = moor_joining_session(cli, j, &session);
     if (number != AZCM_OK)

@@ -84,7 +84,7 @@ moor_azcm moor_joining_session(struct moor_cli *cli, const struct moor_joining *
 moor_azcm moor_joining_cloud(struct moor_cli *cli, const char *name, struct moor_cloud *out,
                              struct moor_arena *arena);
 
-/* Connects as the prepared options say, and says so. */
+/* Connects as the prepared options say, and says so. With a given private key nobody signs in. */
 moor_azcm moor_joining_connect(struct moor_cli *cli, struct moor_joining *j);
 void moor_joining_say(struct moor_cli *cli, const struct moor_connect_result *r,
                       const struct moor_cloud *cloud);
