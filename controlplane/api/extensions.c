@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/arm.h"
+#include "api/child.h"
 #include "api/extension_rules.h"
 #include "api/machines.h"
 #include "api/protect.h"
@@ -83,56 +84,11 @@ void moor_extension_push_all(struct moor_call *c, const char *vm_id, struct moor
             moor_json_push(list, extension_json(c, &r, &all.items[i]));
 }
 
-/* A request on one extension: its id and the machine it is on. */
-struct target {
-    struct moor_arm_id id, machine_id;
-    struct moor_resource machine_row;
-    struct moor_machine machine;
-};
-
-static bool take_target(struct moor_call *c, struct target *t, const char *machine_path)
-{
-    struct moor_error err = MOOR_ERROR_INIT;
-    t->machine = (struct moor_machine){ .vm_id = "" };
-    if (!moor_arm_parse(machine_path, c->arena, &t->machine_id)) {
-        moor_call_error(c, 400, "InvalidResourceId", "The path is no resource id.");
-        return false;
-    }
-    if (!moor_arm_group_exists(c, &t->machine_id))
-        return false;
-    moor_code code =
-        moor_resource_get(c->app->store, t->machine_id.id, c->arena, &t->machine_row, &err);
-    if (code == MOOR_E_NOTFOUND) {
-        moor_call_error(c, 404, "ParentResourceNotFound",
-                        "Failed to perform the operation on a nested resource. Parent resource "
-                        "'%s' not found.",
-                        t->machine_id.name);
-        return false;
-    }
-    if (!code)
-        code =
-            moor_machine_by_resource(c->app->store, t->machine_id.id, c->arena, &t->machine, &err);
-    if (code == MOOR_E_NOTFOUND)
-        t->machine.vm_id = "";
-    else if (code)
-        moor_call_fail(c, &err);
-    return !code || code == MOOR_E_NOTFOUND;
-}
-
-static bool take_extension(struct moor_call *c, struct target *t)
-{
-    if (!moor_arm_parse(moor_http_path(c->ex), c->arena, &t->id)) {
-        moor_call_error(c, 400, "InvalidResourceId", "The path is no resource id.");
-        return false;
-    }
-    return take_target(c, t, t->id.parent);
-}
-
 static void on_get(struct moor_call *c)
 {
-    struct target t;
+    struct moor_child t;
     struct moor_resource r;
-    if (!take_extension(c, &t))
+    if (!moor_child_take(c, &t))
         return;
     if (moor_resource_get(c->app->store, t.id.id, c->arena, &r, NULL))
         moor_arm_not_found(c, &t.id);
@@ -142,10 +98,8 @@ static void on_get(struct moor_call *c)
 
 static void on_list(struct moor_call *c)
 {
-    struct target t;
-    const char *path = moor_http_path(c->ex);
-    size_t tail = strlen("/extensions");
-    if (!take_target(c, &t, moor_call_fmt(c, "%.*s", (int)(strlen(path) - tail), path)))
+    struct moor_child t;
+    if (!moor_child_take_list(c, &t, "/extensions"))
         return;
     struct moor_json *items = moor_json_new_array();
     if (*t.machine.vm_id)
@@ -155,7 +109,7 @@ static void on_list(struct moor_call *c)
 
 /* A PUT or PATCH on its way. */
 struct write {
-    struct target t;
+    struct moor_child t;
     const struct moor_json *body;
     bool patch;
     bool exists;
@@ -245,39 +199,21 @@ static moor_code check_published(struct moor_call *c, const struct write *w, str
 static moor_code apply_protected(struct moor_call *c, struct write *w, bool *changed,
                                  struct moor_error *err)
 {
-    static const unsigned char none[32] = { 0 };
     struct moor_extension *e = &w->change.row;
     MOOR_AUTO(moor_buf) clear = MOOR_BUF_SECRET(512u << 10);
-    unsigned char mac[32];
-    bool had = memcmp(e->clear_mac, none, sizeof(none)) != 0;
     *changed = false;
     if (w->change.protected_given == MOOR_PROTECTED_ABSENT)
         return MOOR_OK;
     if (w->change.protected_given == MOOR_PROTECTED_NONE) {
-        *changed = had;
-        moor_protect_clear(e);
+        *changed = moor_protect_any(&e->guarded);
+        moor_protect_clear(&e->guarded);
         return MOOR_OK;
     }
     moor_buf_json_canonical(&clear, w->change.protected_settings);
     moor_code code = moor_buf_ok(&clear, "properties.protectedSettings", err);
-    if (code)
-        return code;
-    moor_protect_mac(c->app, e->resource_id, moor_buf_view(&clear), mac);
-    if (had && moor_span_eq_secret(moor_span(mac, 32), moor_span(e->clear_mac, 32)))
-        return MOOR_OK;
-    *changed = true;
-    return moor_protect_set(c->app, &w->t.machine, moor_buf_view(&clear), c->arena, e, err);
-}
-
-static const char *properties_with_state(struct moor_call *c, const char *state)
-{
-    return moor_call_fmt(c, "{\"provisioningState\":\"%s\"}", state);
-}
-
-static bool state_is(const struct moor_resource *r, const char *state)
-{
-    MOOR_AUTOPTR(moor_json) p = parse_stored(r->properties);
-    return moor_streq(moor_json_get_str(p, "provisioningState"), state);
+    const struct moor_protect_target target = { c->app, &w->t.machine, e->resource_id, c->arena };
+    return code ? code
+                : moor_protect_set(&target, moor_buf_view(&clear), &e->guarded, changed, err);
 }
 
 static moor_code start_work(struct moor_call *c, struct write *w, struct moor_error *err)
@@ -292,25 +228,6 @@ static moor_code start_work(struct moor_call *c, struct write *w, struct moor_er
     if (!code)
         code = moor_machine_touch_desired(s, w->t.machine.vm_id, &w->revision, err);
     return code;
-}
-
-static void fill_row(struct moor_call *c, const struct write *w, struct moor_resource *r)
-{
-    const struct moor_json *tags = moor_json_get(w->body, "tags");
-    const char *state = w->exists ? "Updating" : "Creating";
-    *r = (struct moor_resource){
-        .id = w->change.row.resource_id,
-        .type = TYPE,
-        .subscription = w->t.id.subscription,
-        .group = w->t.machine_row.group,
-        .name = w->change.row.name,
-        .location = w->t.machine_row.location,
-        .alias = "",
-        .tags = w->patch && !tags ? w->old_row.tags : moor_arm_text(c, tags),
-        .properties = w->work ? properties_with_state(c, state) : w->old_row.properties,
-        .envelope = "{}",
-    };
-    moor_arm_stamp(c, r, w->exists ? &w->old_row : NULL);
 }
 
 static moor_code load(struct moor_call *c, struct write *w, struct moor_error *err)
@@ -339,11 +256,11 @@ static moor_code decide(struct moor_call *c, struct write *w, struct moor_error 
         e->name = w->t.id.name;
         e->vm_id = w->t.machine.vm_id;
         e->reported = "";
-        moor_protect_clear(e);
+        moor_protect_clear(&e->guarded);
     }
     code = apply_protected(c, w, &protected_changed, err);
-    w->work =
-        !w->exists || w->change.differs || protected_changed || !state_is(&w->old_row, "Succeeded");
+    w->work = !w->exists || w->change.differs || protected_changed ||
+              !moor_child_state_is(&w->old_row, "Succeeded");
     if (w->work)
         e->settings_seq++;
     e->updated_ms = c->now_ms;
@@ -360,27 +277,17 @@ static moor_code write_rows(struct moor_call *c, struct write *w, struct moor_er
         code = start_work(c, w, err);
     if (code)
         return code;
-    fill_row(c, w, &r);
+    const struct moor_child_row row = {
+        .target = &w->t,
+        .type = TYPE,
+        .state = w->work ? w->exists ? "Updating" : "Creating" : NULL,
+        .body = w->body,
+        .patch = w->patch,
+        .old = w->exists ? &w->old_row : NULL,
+    };
+    moor_child_fill(c, &row, &r);
     code = moor_resource_put(c->app->store, &r, err);
     return code ? code : moor_extension_put(c->app->store, &w->change.row, err);
-}
-
-static bool check_write(struct moor_call *c, const struct write *w)
-{
-    if (!*w->t.machine.vm_id) {
-        moor_call_error(c, 409, "MachineNotConnected",
-                        "The machine '%s' has no agent yet: connect it first.",
-                        w->t.machine_row.name);
-        return false;
-    }
-    if (!moor_arm_name_ok(w->t.id.name, 64, "-_.")) {
-        moor_call_error(c, 400, "InvalidResourceName",
-                        "The extension name '%s' is invalid: 1 to 64 letters, digits and -_. not "
-                        "ending in a dot.",
-                        w->t.id.name);
-        return false;
-    }
-    return moor_arm_tags_ok(c, moor_json_get(w->body, "tags"));
 }
 
 static void on_write(struct moor_call *c)
@@ -388,11 +295,11 @@ static void on_write(struct moor_call *c)
     MOOR_AUTO(moor_store_tx) tx = MOOR_STORE_TX_INIT;
     struct write w = { .patch = moor_streq(moor_http_method(c->ex), "PATCH") };
     struct moor_error err = MOOR_ERROR_INIT;
-    if (!take_extension(c, &w.t))
+    if (!moor_child_take(c, &w.t))
         return;
     MOOR_AUTOPTR(moor_json) body = moor_call_body(c);
     w.body = body;
-    if (!body || !check_write(c, &w))
+    if (!body || !moor_child_writable(c, &w.t, "extension", body))
         return;
     moor_code code = moor_store_begin(c->app->store, &tx, &err);
     if (!code)
@@ -419,7 +326,7 @@ static void on_write(struct moor_call *c)
 }
 
 /* Marks it for removal; the rows go when the agent says it is gone (settle.c). */
-static moor_code delete_rows(struct moor_call *c, struct target *t, char operation[37],
+static moor_code delete_rows(struct moor_call *c, struct moor_child *t, char operation[37],
                              uint64_t *revision, struct moor_error *err)
 {
     struct moor_store *s = c->app->store;
@@ -443,7 +350,7 @@ static moor_code delete_rows(struct moor_call *c, struct target *t, char operati
     e.uninstall = true;
     e.settings_seq++; /* a removal that failed is tried again when it is asked for again */
     e.updated_ms = c->now_ms;
-    r.properties = properties_with_state(c, "Deleting");
+    r.properties = moor_child_properties(c->arena, "Deleting");
     if (!code)
         code = moor_extension_put(s, &e, err);
     if (!code)
@@ -454,11 +361,11 @@ static moor_code delete_rows(struct moor_call *c, struct target *t, char operati
 static void on_delete(struct moor_call *c)
 {
     MOOR_AUTO(moor_store_tx) tx = MOOR_STORE_TX_INIT;
-    struct target t;
+    struct moor_child t;
     struct moor_error err = MOOR_ERROR_INIT;
     char operation[37] = "";
     uint64_t revision = 0;
-    if (!take_extension(c, &t))
+    if (!moor_child_take(c, &t))
         return;
     moor_code code = moor_store_begin(c->app->store, &tx, &err);
     if (!code)

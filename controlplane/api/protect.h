@@ -7,24 +7,28 @@
 #define MOOR_API_PROTECT_H
 
 #include "api/app.h"
-#include "store/extensions.h"
+#include "store/guarded.h"
 #include "store/machines.h"
 
-/* HMAC of the clear text under the control plane's key, bound to the resource: tells an identical
- * PUT without keeping what was put. */
-void moor_protect_mac(const struct moor_app *app, const char *resource_id, struct moor_span clear,
-                      unsigned char out[32]);
+/* What is protected, for whom, and where rows live. */
+struct moor_protect_target {
+    const struct moor_app *app;
+    const struct moor_machine *machine;
+    const char *resource_id; /* a sealed text and an HMAC are bound to it */
+    struct moor_arena *arena;
+};
 
-/* Fills protect, blob, thumbprint and clear_mac of e; strings and bytes in the arena. */
-MOOR_NODISCARD moor_code moor_protect_set(const struct moor_app *app, const struct moor_machine *m,
-                                          struct moor_span clear, struct moor_arena *arena,
-                                          struct moor_extension *e, struct moor_error *err);
-void moor_protect_clear(struct moor_extension *e);
+/* Fills g, unless it holds this text already: an identical PUT keeps ciphertext and thumbprint, and
+ * *changed is false. An HMAC under the control plane's key tells. */
+MOOR_NODISCARD moor_code moor_protect_set(const struct moor_protect_target *t,
+                                          struct moor_span clear, struct moor_guarded *g,
+                                          bool *changed, struct moor_error *err);
+bool moor_protect_any(const struct moor_guarded *g);
+void moor_protect_clear(struct moor_guarded *g);
 
 /* Encrypts what is sealed to the machine's certificate. *changed when there was something. */
-MOOR_NODISCARD moor_code moor_protect_encrypt(const struct moor_app *app,
-                                              const struct moor_machine *m,
-                                              struct moor_arena *arena, struct moor_extension *e,
-                                              bool *changed, struct moor_error *err);
+MOOR_NODISCARD moor_code moor_protect_encrypt(const struct moor_protect_target *t,
+                                              struct moor_guarded *g, bool *changed,
+                                              struct moor_error *err);
 
 #endif

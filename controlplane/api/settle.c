@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/arm.h"
+#include "api/child.h"
 #include "api/extensions.h"
 #include "api/protect.h"
 #include "base/timefmt.h"
@@ -30,12 +31,6 @@ static const char *instance_view(const struct moor_extension *e,
     return b.failed ? NULL : moor_arena_str(arena, moor_buf_view(&b));
 }
 
-static bool is_final(const char *state)
-{
-    return moor_streq(state, "Succeeded") || moor_streq(state, "Failed") ||
-           moor_streq(state, "Canceled");
-}
-
 /* Gone from the machine: rows go, and the removal that was asked for has succeeded. */
 static moor_code forget(struct moor_store *s, const struct moor_extension *e, int64_t now_ms,
                         struct moor_error *err)
@@ -44,31 +39,6 @@ static moor_code forget(struct moor_store *s, const struct moor_extension *e, in
     if (!c)
         c = moor_extension_delete(s, e->resource_id, err);
     return c ? c : moor_resource_delete(s, e->resource_id, NULL, err);
-}
-
-static moor_code set_state(struct moor_store *s, const struct moor_extension *e, const char *state,
-                           struct moor_arena *arena, struct moor_error *err)
-{
-    struct moor_resource r;
-    moor_code c = moor_resource_get(s, e->resource_id, arena, &r, err);
-    if (c)
-        return c;
-    r.properties = moor_arena_fmt(arena, "{\"provisioningState\":\"%s\"}", state);
-    if (!r.properties)
-        return moor_fail(err, MOOR_E_NOMEM, "%s: over the limit on memory", e->resource_id);
-    return moor_resource_put(s, &r, err);
-}
-
-static moor_code end_operation(struct moor_store *s, const struct moor_extension *e,
-                               const struct moor_extension_report *r, int64_t now_ms,
-                               struct moor_error *err)
-{
-    bool good = moor_streq(r->provisioning_state, "Succeeded");
-    moor_op_status status = good                                          ? MOOR_OP_SUCCEEDED
-                            : moor_streq(r->provisioning_state, "Failed") ? MOOR_OP_FAILED
-                                                                          : MOOR_OP_CANCELED;
-    return moor_operation_end(s, e->resource_id, status, good ? "" : r->error_code,
-                              good ? "" : r->status_message, now_ms, err);
 }
 
 static moor_code find(struct moor_store *s, const struct moor_machine *m, const char *name,
@@ -97,11 +67,13 @@ moor_code moor_extension_settle(struct moor_app *app, const struct moor_machine 
     c = moor_extension_put(s, &e, err);
     bool current = r->settings_seq == e.settings_seq;
     /* A final state about a removal can only be its failure: success is "Deleted". */
-    if (c || !current || !is_final(r->provisioning_state) ||
+    if (c || !current || !moor_child_is_final(r->provisioning_state) ||
         (e.uninstall && moor_streq(r->provisioning_state, "Succeeded")))
         return c;
-    c = set_state(s, &e, r->provisioning_state, arena, err);
-    return c ? c : end_operation(s, &e, r, now_ms, err);
+    c = moor_child_set_state(s, e.resource_id, r->provisioning_state, arena, err);
+    return c ? c
+             : moor_child_end(s, e.resource_id, r->provisioning_state, r->error_code,
+                              r->status_message, now_ms, err);
 }
 
 moor_code moor_extension_protect_all(struct moor_app *app, const struct moor_machine *m,
@@ -113,7 +85,8 @@ moor_code moor_extension_protect_all(struct moor_app *app, const struct moor_mac
     moor_code c = moor_extension_list(app->store, m->vm_id, &arena, &all, err);
     for (size_t i = 0; !c && i < all.count; i++) {
         bool changed = false;
-        c = moor_protect_encrypt(app, m, &arena, &all.items[i], &changed, err);
+        const struct moor_protect_target target = { app, m, all.items[i].resource_id, &arena };
+        c = moor_protect_encrypt(&target, &all.items[i].guarded, &changed, err);
         if (!c && changed)
             c = moor_extension_put(app->store, &all.items[i], err);
         any |= changed;

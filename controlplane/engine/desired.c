@@ -72,18 +72,18 @@ static struct moor_json *package_json(const struct moor_desired_package *p,
 static void set_protected(struct moor_json *o, const struct moor_extension *e)
 {
     MOOR_AUTO(moor_buf) text = MOOR_BUF((size_t)1 << 20);
-    bool has = e->protect == MOOR_PROTECT_CMS;
-    moor_buf_base64(&text, e->blob);
+    bool has = e->guarded.protect == MOOR_PROTECT_CMS;
+    moor_buf_base64(&text, e->guarded.blob);
     moor_json_set(o, "protectedSettings", moor_json_new_str(has ? moor_buf_cstr(&text) : NULL));
     moor_json_set(o, "protectedSettingsCertThumbprint",
-                  moor_json_new_str(has ? e->thumbprint : NULL));
+                  moor_json_new_str(has ? e->guarded.thumbprint : NULL));
 }
 
 struct moor_json *moor_desired_extension(const struct moor_extension *e,
                                          const struct moor_desired_package *p,
                                          const struct moor_desired_site *site)
 {
-    if (e->protect == MOOR_PROTECT_SEALED && !e->uninstall)
+    if (e->guarded.protect == MOOR_PROTECT_SEALED && !e->uninstall)
         return NULL;
     struct moor_json *o = moor_json_new_object();
     moor_json_set_str(o, "name", e->name);

@@ -9,31 +9,22 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/span.h"
+#include "store/guarded.h"
 #include "store/store.h"
-
-typedef enum moor_protect_kind {
-    MOOR_PROTECT_NONE = 0,
-    MOOR_PROTECT_SEALED = 1, /* blob is sealed with the control plane's key: no certificate yet */
-    MOOR_PROTECT_CMS = 2     /* blob is CMS to the machine's settings certificate */
-} moor_protect_kind;
 
 struct moor_extension {
     const char *resource_id; /* .../machines/M/extensions/E */
     const char *vm_id;
     const char *name;
     const char *publisher, *type;
-    const char *version;       /* typeHandlerVersion as asked: "1.2", "1.2.3.4" */
-    bool uninstall;            /* DELETE was accepted; the row stays until reported gone */
-    uint64_t settings_seq;     /* raised when settings, protected settings or the tag changed */
-    const char *settings;      /* JSON object */
-    const char *force_tag;     /* forceUpdateTag, "" = none */
-    bool auto_upgrade_minor;   /* autoUpgradeMinorVersion */
-    bool automatic_upgrade;    /* enableAutomaticUpgrade */
-    moor_protect_kind protect; /* what blob is */
-    struct moor_span blob;
-    const char *thumbprint;      /* settings certificate of a CMS blob: SHA-1 hex, upper case */
-    unsigned char clear_mac[32]; /* HMAC of the clear protected settings, zero = none */
+    const char *version;         /* typeHandlerVersion as asked: "1.2", "1.2.3.4" */
+    bool uninstall;              /* DELETE was accepted; the row stays until reported gone */
+    uint64_t settings_seq;       /* raised when settings, protected settings or the tag changed */
+    const char *settings;        /* JSON object */
+    const char *force_tag;       /* forceUpdateTag, "" = none */
+    bool auto_upgrade_minor;     /* autoUpgradeMinorVersion */
+    bool automatic_upgrade;      /* enableAutomaticUpgrade */
+    struct moor_guarded guarded; /* protected settings */
     const char *reported;        /* JSON of the agent's last report on it, "" = none */
     int64_t updated_ms;
     const char *chosen;  /* the published version it was given for chosen_seq, "" = none yet */

@@ -148,7 +148,7 @@ static void protected_settings_are_sealed_then_encrypted_and_never_shown(void)
     CHECK_INT(fixture_call(&f, f.owner, "PUT", EXT V,
                            BODY("{}", ",\"protectedSettings\":{\"k\":\"hunter2\"}")),
               202);
-    CHECK_INT(row_of(&f).protect, MOOR_PROTECT_SEALED);
+    CHECK_INT(row_of(&f).guarded.protect, MOOR_PROTECT_SEALED);
     const struct moor_cert_spec spec = { .common_name = "settings",
                                          .not_after_ms = plat_utc_ms() + 1000000,
                                          .key_encipherment = true };
@@ -161,9 +161,9 @@ static void protected_settings_are_sealed_then_encrypted_and_never_shown(void)
     CHECK(moor_machine_by_vm_id(f.app.store, VM, &f.arena, &m, NULL) == MOOR_OK);
     CHECK(moor_extension_protect_all(&f.app, &m, NULL) == MOOR_OK);
     struct moor_extension e = row_of(&f);
-    CHECK_INT(e.protect, MOOR_PROTECT_CMS);
-    CHECK(strlen(e.thumbprint) == 40);
-    CHECK(moor_cms_decrypt(cert, key, e.blob, &clear, NULL) == MOOR_OK);
+    CHECK_INT(e.guarded.protect, MOOR_PROTECT_CMS);
+    CHECK(strlen(e.guarded.thumbprint) == 40);
+    CHECK(moor_cms_decrypt(cert, key, e.guarded.blob, &clear, NULL) == MOOR_OK);
     CHECK_STR(moor_secret_reveal(&clear).p, "{\"k\":\"hunter2\"}");
     settle(&f, 1, "Succeeded", "ok");
     CHECK_INT(fixture_call(&f, f.owner, "GET", EXT V, NULL), 200);
@@ -174,7 +174,7 @@ static void protected_settings_are_sealed_then_encrypted_and_never_shown(void)
     CHECK_INT(fixture_call(&f, f.owner, "PUT", EXT V,
                            BODY("{}", ",\"protectedSettings\":{\"k\":\"hunter2\"}")),
               200);
-    CHECK(moor_span_eq(row_of(&f).blob, e.blob));
+    CHECK(moor_span_eq(row_of(&f).guarded.blob, e.guarded.blob));
     CHECK_INT(fixture_call(&f, f.owner, "PUT", EXT V,
                            BODY("{}", ",\"protectedSettings\":{\"k\":\"hunter3\"}")),
               202);

@@ -22,7 +22,7 @@ static struct moor_extension extension(const char *version)
                                     .settings_seq = 3,
                                     .settings = "{\"a\":1}",
                                     .force_tag = "",
-                                    .thumbprint = "",
+                                    .guarded.thumbprint = "",
                                     .reported = "",
                                     .chosen = "" };
 }
@@ -40,7 +40,7 @@ static void an_item_that_waits_for_a_certificate_is_left_out(void)
 {
     struct moor_extension e = extension("1.0");
     struct moor_desired_package none = { NULL, NULL, NULL };
-    e.protect = MOOR_PROTECT_SEALED;
+    e.guarded.protect = MOOR_PROTECT_SEALED;
     CHECK(moor_desired_extension(&e, &none, &site) == NULL);
     e.uninstall = true;
     MOOR_AUTOPTR(moor_json) j = moor_desired_extension(&e, &none, &site);
@@ -52,9 +52,9 @@ static void protected_settings_are_base64_with_their_thumbprint(void)
     struct moor_extension e = extension("1.0");
     struct moor_package p = { "P", "T", "1.0.2", "ab", 10, false, 1, false };
     struct moor_desired_package package = { &p, "c2ln", NULL };
-    e.protect = MOOR_PROTECT_CMS;
-    e.blob = MOOR_SPAN_LIT("blob");
-    e.thumbprint = "AABB";
+    e.guarded.protect = MOOR_PROTECT_CMS;
+    e.guarded.blob = MOOR_SPAN_LIT("blob");
+    e.guarded.thumbprint = "AABB";
     MOOR_AUTOPTR(moor_json) j = moor_desired_extension(&e, &package, &site);
     CHECK_STR(moor_json_get_str(j, "protectedSettings"), "YmxvYg==");
     CHECK_STR(moor_json_get_str(j, "protectedSettingsCertThumbprint"), "AABB");

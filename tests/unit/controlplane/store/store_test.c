@@ -267,17 +267,17 @@ static void extension_blobs_come_back_byte_for_byte(void)
                                 .vm_id = VM,
                                 .name = "e",
                                 .settings_seq = 3,
-                                .protect = MOOR_PROTECT_CMS,
-                                .blob = moor_span("a\0b", 3),
-                                .clear_mac = { 7 } };
+                                .guarded.protect = MOOR_PROTECT_CMS,
+                                .guarded.blob = moor_span("a\0b", 3),
+                                .guarded.clear_mac = { 7 } };
     struct moor_extension back;
     struct moor_extension_list list;
     CHECK(moor_extension_put(s, &e, NULL) == MOOR_OK);
     e.settings_seq = 4;
     CHECK(moor_extension_put(s, &e, NULL) == MOOR_OK);
     CHECK(moor_extension_get(s, SUB "/M/extensions/E", &a, &back, NULL) == MOOR_OK);
-    CHECK(moor_span_eq(back.blob, moor_span("a\0b", 3)));
-    CHECK_INT(back.clear_mac[0], 7);
+    CHECK(moor_span_eq(back.guarded.blob, moor_span("a\0b", 3)));
+    CHECK_INT(back.guarded.clear_mac[0], 7);
     CHECK_STR(back.settings, "{}");
     CHECK(moor_extension_list(s, VM, &a, &list, NULL) == MOOR_OK && list.count == 1);
     CHECK_INT(list.items[0].settings_seq, 4);
