@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/text.h"
 #include "core/document.h"
+#include "core/policy.h"
 #include "core/proxy.h"
 #include "core/url.h"
 #include "crypto/tpm.h"
@@ -16,15 +17,30 @@
 
 static const char *const modes[] = { "full", "monitor", NULL };
 static const char *const key_sizes[] = { "2048", "3072", "4096", NULL };
-static const char *const rules[] = { "no", "gallery", "publisher", NULL };
+const char *const moor_signature_rules[] = { "no", "gallery", "publisher", NULL };
 
-/* "Publisher/Type" with something on both sides. A list that cannot be understood must not end up
- * allowing what it was meant to forbid. */
+/* Monitoring and security agents that are known to be just that. */
+#define MONITORS                                                                                   \
+    "[\"Microsoft.Azure.Monitor/AzureMonitorLinuxAgent\","                                         \
+    "\"Microsoft.EnterpriseCloud.Monitoring/OmsAgentForLinux\","                                   \
+    "\"Microsoft.Azure.Monitoring.DependencyAgent/DependencyAgentLinux\","                         \
+    "\"Microsoft.Azure.AzureDefenderForServers/MDE.Linux\","                                       \
+    "\"Microsoft.Azure.NetworkWatcher/NetworkWatcherAgentLinux\","                                 \
+    "\"Microsoft.Azure.Security.LinuxAttestation/GuestAttestation\","                              \
+    "\"Datadog.Agent/DatadogLinuxAgent\",\"Dynatrace.Ruxit/OneAgentLinux\","                       \
+    "\"NewRelic.Infrastructure.Extensions/newrelic-infra\"]"
+#define DENY_ALL "[\"install\",\"update\",\"configure\",\"runCommand\",\"collect\"]"
+
+#define NAME_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+
+/* "Publisher/Type" with something on both sides that can be a name. A list that cannot be
+ * understood must not end up allowing what it was meant to forbid. */
 static moor_code is_extension(const char *text, struct moor_error *err)
 {
     struct moor_span rest = moor_span_str(text);
     struct moor_span publisher = moor_span_cut(&rest, '/');
-    if (publisher.n == 0 || rest.n == 0 || memchr(rest.p, '/', rest.n) || strpbrk(text, " ,\t"))
+    if (publisher.n == 0 || strspn(text, NAME_CHARS) != publisher.n || rest.n == 0 ||
+        strspn(rest.p, NAME_CHARS) != rest.n)
         return moor_fail(err, MOOR_E_BADINPUT, "\"%s\": want Publisher/Type", text);
     return MOOR_OK;
 }
@@ -147,12 +163,21 @@ static const struct moor_setting settings[] = {
       is_extension, "Publisher/Type of the extensions that may be installed; empty: all" },
     { LIST("extensions.blocklist", extensions_blocklist), "[]", NULL, HERE, is_extension,
       "Publisher/Type of the extensions that must not be installed; wins over the allow list" },
+    { LIST("extensions.monitorlist", extensions_monitorlist), MONITORS, "[\"Allow/None\"]", HERE,
+      is_extension, "Publisher/Type of the extensions that monitor mode lets in" },
     { PERCENT("extensions.agent.cpulimit", extensions_cpu_limit), "5", NULL, HERE, NULL,
       "processor share of extensions, percent" },
     { LIST("extensions.commandTimeouts", extensions_timeouts), "[]", NULL, HERE, is_timeout,
       "seconds that handler commands may take, VERB=SECONDS; what is not named keeps its limit" },
-    { CHOICE("extensions.signatureRequired", signature_required, rules), "\"gallery\"",
-      "\"publisher\"", HERE, NULL, "whose signature a package needs" },
+    { CHOICE("extensions.signatureRequired", signature_required, moor_signature_rules),
+      "\"gallery\"", "\"publisher\"", HERE, NULL, "whose signature a package needs" },
+    { LIST("extensions.signatureByPublisher", signature_by_publisher), "[]", "[]", HERE,
+      moor_policy_check_signature,
+      "the same for single publishers: PUBLISHER=no, gallery or publisher; PUBLISHER may end in "
+      "*" },
+    { LIST("policy.deny", policy_deny), "[]", DENY_ALL, HERE, moor_policy_check_deny,
+      "what the cloud may not ask for: install, update, configure, runCommand, "
+      "runCommand.scriptUri, runCommand.blobs, runCommand.asRoot, collect" },
     { FLAG("guestconfiguration.enabled", guestconfiguration_enabled), "true", "false", KEPT, NULL,
       "whether machine configuration may run" },
     { PERCENT("guestconfiguration.agent.cpulimit", guestconfiguration_cpu_limit), "5", NULL, KEPT,
@@ -311,7 +336,8 @@ moor_code moor_settings_parse_closed(struct moor_span text, struct moor_settings
     moor_code c = moor_settings_parse(text, out, arena, err);
     if (c == MOOR_OK)
         return c;
-    *out = (struct moor_settings){ .connection_type = "direct",
+    *out = (struct moor_settings){ .refused = true,
+                                   .connection_type = "direct",
                                    .tpm_device = MOOR_TPM_DEVICE,
                                    .proxy_url = "",
                                    .proxy_credentials_file = "",

@@ -30,15 +30,21 @@ typedef enum moor_key_size {
     MOOR_KEY_SIZE_4096
 } moor_key_size;
 
+extern const char *const moor_signature_rules[]; /* their names; NULL ends them */
+
 struct moor_settings {
     uint32_t schema;
+    bool refused;    /* moor_settings_parse_closed() found the file to break a rule */
     int config_mode; /* moor_config_mode */
     bool extensions_enabled;
     struct moor_str_list extensions_allowlist; /* empty = everything */
     struct moor_str_list extensions_blocklist;
-    uint32_t extensions_cpu_limit;            /* percent */
-    struct moor_str_list extensions_timeouts; /* "install=900" */
-    int signature_required;                   /* moor_signature_rule */
+    struct moor_str_list extensions_monitorlist; /* what monitor mode lets in */
+    uint32_t extensions_cpu_limit;               /* percent */
+    struct moor_str_list extensions_timeouts;    /* "install=900" */
+    int signature_required;                      /* moor_signature_rule */
+    struct moor_str_list signature_by_publisher; /* "Contoso.*=publisher" */
+    struct moor_str_list policy_deny;            /* core/policy.h */
     bool guestconfiguration_enabled;
     uint32_t guestconfiguration_cpu_limit;
     bool incomingconnections_enabled;

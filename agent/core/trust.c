@@ -128,15 +128,20 @@ moor_code moor_trust_save(const struct moor_trust *in, struct moor_error *err)
     return c == MOOR_OK ? moor_document_save(path, &shape, in, DOCUMENT_MAX, err) : c;
 }
 
-bool moor_trust_covers(const struct moor_trust *t, const char *publisher)
+bool moor_publisher_matches(struct moor_span pattern, const char *publisher)
 {
     struct moor_span name = moor_span_str(publisher);
+    if (moor_span_eq_nocase(pattern, name))
+        return true;
+    return moor_span_ends(pattern, "*") && name.n >= pattern.n - 1 &&
+           moor_span_eq_nocase(moor_span(pattern.p, pattern.n - 1),
+                               moor_span(name.p, pattern.n - 1));
+}
+
+bool moor_trust_covers(const struct moor_trust *t, const char *publisher)
+{
     for (size_t i = 0; i < t->publishers.count; i++) {
-        struct moor_span p = moor_span_str(t->publishers.items[i]);
-        if (moor_span_eq_nocase(p, name))
-            return true;
-        if (moor_span_ends(p, "*") && name.n >= p.n - 1 &&
-            moor_span_eq_nocase(moor_span(p.p, p.n - 1), moor_span(name.p, p.n - 1)))
+        if (moor_publisher_matches(moor_span_str(t->publishers.items[i]), publisher))
             return true;
     }
     return false;

@@ -40,7 +40,8 @@ MOOR_NODISCARD moor_code moor_trust_load_all(struct moor_trust **out, size_t *co
 
 MOOR_NODISCARD moor_code moor_trust_save(const struct moor_trust *in, struct moor_error *err);
 
-/* Whether publisher is covered: exactly, or by a pattern that ends in '*'. Case ignored. */
+/* Whether the pattern is this publisher, or ends in '*' and begins it. Case ignored. */
+bool moor_publisher_matches(struct moor_span pattern, const char *publisher);
 bool moor_trust_covers(const struct moor_trust *t, const char *publisher);
 
 #endif

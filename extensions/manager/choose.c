@@ -7,7 +7,6 @@
 #include "contract/names.h"
 #include "manager/folder.h"
 #include "manager/internal.h"
-#include "manager/policy.h"
 #include "platform/clock.h"
 #include "platform/dirs.h"
 #include "platform/file.h"
@@ -78,19 +77,20 @@ static void deny(struct moor_manager *m, const struct moor_desired_extension *go
     (void)snprintf(d->name, sizeof(d->name), "%s", goal->name);
     (void)snprintf(d->publisher, sizeof(d->publisher), "%s", goal->publisher);
     (void)snprintf(d->type, sizeof(d->type), "%s", goal->type);
-    (void)snprintf(d->message, sizeof(d->message), "%s/%s is refused by this machine: %s (%s)",
-                   goal->publisher, goal->type, why->why, why->rule);
+    MOOR_AUTO(moor_buf) what = MOOR_BUF(300);
+    MOOR_AUTO(moor_buf) text = MOOR_BUF(600);
+    moor_buf_fmt(&what, "%s/%s", goal->publisher, goal->type);
+    moor_policy_explain(&text, moor_buf_cstr(&what), why);
+    (void)snprintf(d->message, sizeof(d->message), "%s", moor_buf_cstr(&text));
 }
 
-static bool allowed(const struct moor_manager *m, const struct moor_settings *settings,
+static bool allowed(const struct moor_settings *settings, const struct moor_item *i,
                     const struct moor_desired_extension *goal, struct moor_policy_denial *out)
 {
-    if (moor_policy_allows(settings, goal, out))
-        return true;
-    if (m->policy_unreadable)
-        *out =
-            (struct moor_policy_denial){ "localconfig.json", "its local settings cannot be read" };
-    return false;
+    const struct moor_policy_request r = { .verb = moor_plan_verb(i, goal),
+                                           .publisher = goal->publisher,
+                                           .type = goal->type };
+    return moor_policy_allows(settings, &r, out);
 }
 
 /* false: the item waits or has failed, and nothing is to be done for it. */
@@ -105,7 +105,7 @@ static bool may_go_on(struct moor_manager *m, struct moor_item *i,
         moor_manager_fail_item(i, code, 0, reason);
         return false;
     }
-    if (!allowed(m, settings, goal, &denial)) {
+    if (!allowed(settings, i, goal, &denial)) {
         /* What is here already stays as it is, and is no failure. */
         if (i->outcome == MOOR_OUTCOME_GOING_ON) {
             deny(m, goal, &denial);
@@ -223,7 +223,7 @@ void moor_choose_forget_denials(struct moor_manager *m, const struct moor_settin
         if (strcmp(i->error_code, "PolicyDenied") != 0 || !moor_manager_goal(m, i, &goal) ||
             goal.bad)
             continue;
-        if (allowed(m, settings, &goal, &why))
+        if (allowed(settings, i, &goal, &why))
             moor_item_settle(i, MOOR_OUTCOME_GOING_ON, "", 0, "");
         else
             deny(m, &goal, &why);

@@ -31,7 +31,7 @@ struct moor_fetch_op {
     struct moor_span gallery, by_publisher;
     struct moor_str_list uris;
     size_t uri;
-    int rule;
+    moor_signature_rule rule;
     char *path, *target;
     struct plat_file file;
     struct moor_http_transport *transport;
@@ -179,13 +179,7 @@ static void verify_and_unpack(void *ctx)
         c = moor_trust_load_all(&trust, &trust_count, &arena, &op->err);
     if (c == MOOR_OK) {
         const struct moor_signature_request r = {
-            (moor_signature_rule)op->rule,
-            trust,
-            trust_count,
-            op->publisher,
-            op->type,
-            op->gallery,
-            op->by_publisher,
+            op->rule, trust, trust_count, op->publisher, op->type, op->gallery, op->by_publisher,
         };
         c = moor_signature_check(&r, &op->file, &op->err);
     }
@@ -406,7 +400,7 @@ moor_code moor_fetch_package(struct moor_work *w, const struct moor_desired_exte
     op->work = w;
     op->arena = (struct moor_arena)MOOR_ARENA(1024 * 1024);
     op->file = (struct plat_file)PLAT_FILE_INIT;
-    op->rule = settings.signature_required;
+    op->rule = moor_policy_signature(&settings, goal->publisher);
     c = prepare(op, w->item, goal, err);
     if (c != MOOR_OK) {
         moor_fetch_op_free(op);

@@ -51,7 +51,6 @@ struct moor_manager {
     bool closing;
 
     uint64_t timeouts_ms[MOOR_VERB_COUNT_]; /* of handler commands */
-    bool policy_unreadable;                 /* then nothing is allowed */
     struct moor_denial denials[MOOR_DENIALS_MAX];
     size_t denial_count;
     char reported_hash[65];

@@ -95,11 +95,10 @@ void moor_manager_fail_item(struct moor_item *i, const char *error_code, int64_t
 }
 
 /* Local policy cannot be read: nothing is allowed. */
-static void load_policy(struct moor_manager *m, struct moor_settings *out, struct moor_arena *arena)
+static void load_policy(struct moor_settings *out, struct moor_arena *arena)
 {
     struct moor_error err = MOOR_ERROR_INIT;
-    m->policy_unreadable = moor_settings_load_closed(out, arena, &err) != MOOR_OK;
-    if (m->policy_unreadable)
+    if (moor_settings_load_closed(out, arena, &err) != MOOR_OK)
         moor_log_error(MOOR_LOG_ERROR, "policy.unreadable", &err, NULL);
 }
 
@@ -175,7 +174,7 @@ void moor_manager_kick(struct moor_manager *m)
 {
     MOOR_AUTO(moor_arena) arena = MOOR_ARENA(256 * 1024);
     struct moor_settings settings;
-    load_policy(m, &settings, &arena);
+    load_policy(&settings, &arena);
     moor_command_timeouts(&settings.extensions_timeouts, m->timeouts_ms);
     moor_choose_forget_denials(m, &settings);
     moor_apply_adopt(m);

@@ -179,6 +179,21 @@ const char *moor_plan_version(const struct moor_item *i, const struct moor_desir
     return held && !is_update(i->phase) ? i->version : goal->version;
 }
 
+moor_policy_verb moor_plan_verb(const struct moor_item *i,
+                                const struct moor_desired_extension *goal)
+{
+    bool other = *i->old_version || strcmp(i->version, moor_plan_version(i, goal)) != 0;
+    if (goal->state == MOOR_DESIRED_UNINSTALL)
+        return MOOR_POLICY_UNINSTALL;
+    if (!on_disk(i->phase) || i->phase == MOOR_PHASE_UNPACKED)
+        return MOOR_POLICY_INSTALL;
+    if (is_update(i->phase) || other)
+        return MOOR_POLICY_UPDATE;
+    if (i->phase == MOOR_PHASE_INSTALLED && i->enabled_seq < 0)
+        return MOOR_POLICY_INSTALL;
+    return i->enabled_seq == (int64_t)i->seq ? MOOR_POLICY_ENABLE : MOOR_POLICY_CONFIGURE;
+}
+
 void moor_plan(const struct moor_item *i, const struct moor_desired_extension *goal,
                const struct moor_plan_facts *facts, struct moor_step *out)
 {

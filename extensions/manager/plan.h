@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "core/desired.h"
+#include "core/policy.h"
 #include "manager/item.h"
 
 typedef enum moor_action {
@@ -62,6 +63,10 @@ void moor_plan_look_around(const struct moor_items *all, const struct moor_item 
 
 /* The version that is worked for: the goal's, or the present one while that is held back. */
 const char *moor_plan_version(const struct moor_item *i, const struct moor_desired_extension *goal);
+
+/* What going on towards the goal means to local policy. */
+moor_policy_verb moor_plan_verb(const struct moor_item *i,
+                                const struct moor_desired_extension *goal);
 
 /* Takes a goal on: compares it with what the item was told before, raises the sequence number if
  * the settings changed, and clears the outcome if anything did. *changed says whether. */

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Unit tests of agent/, one line each, by room.
-foreach(name documents settings names options service url)
+foreach(name documents settings names options policy service url)
     moor_test(unit/agent/core/${name}_test.c USES core posix)
 endforeach()
 moor_test(unit/agent/core/proxy_test.c USES core http contract_os posix)

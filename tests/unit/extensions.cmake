@@ -2,7 +2,7 @@
 # Unit tests of extensions/, one line each, by room.
 moor_test(unit/extensions/contract/contract_test.c USES contract)
 moor_test(unit/extensions/builtin/customscript_settings_test.c USES customscript base LIBRARIES ZLIB::ZLIB)
-foreach(name plan policy report)
+foreach(name plan report)
     moor_test(unit/extensions/manager/${name}_test.c USES manager core contract crypto http run posix)
 endforeach()
 # These touch files, in a root of their own.
