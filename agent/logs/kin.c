@@ -104,8 +104,9 @@ static bool on_entry(void *ctx, const char *name, const struct plat_stat *st)
 {
     struct search *s = ctx;
     const char *leaf = s->path + s->folder_len;
-    if (!st->is_file || st->size < s->mark->offset || moor_streq(name, leaf))
+    if (!st->is_file || st->size < s->mark->offset)
         return true;
+    /* A file found by its rotated name has kept it: its own name is looked at, too. */
     if (s->copies ? !moor_rotation_name(leaf, name) || s->opened++ >= COPIES_MAX
                   : st->inode != s->key->inode || st->device != s->key->device)
         return true;

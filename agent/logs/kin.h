@@ -24,8 +24,8 @@ void moor_candidate_drop(struct moor_candidate *c);
 moor_kinship moor_candidate_kin(const struct moor_candidate *c, const char *path,
                                 const struct moor_file_key *key, const struct moor_mark *mark);
 
-/* Searches path's folder for the file itself under another name, then for a copy that rotation
- * made; path itself is not looked at. */
+/* Searches path's folder for the file itself, whatever it is called now, then for a copy that
+ * rotation made. */
 bool moor_candidate_search(const char *path, const struct moor_file_key *key,
                            const struct moor_mark *mark, struct moor_candidate *out);
 
