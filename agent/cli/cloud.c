@@ -25,9 +25,10 @@ static moor_azcm number_of(const struct moor_error *err)
     return err->code == MOOR_E_EXISTS ? AZCM_INVALID_ARGUMENT : moor_azcm_of(err);
 }
 
-/* The server is there, but who speaks for it is not known: how an administrator finds out. */
-static moor_azcm unknown_issuer(struct moor_cli *cli, const struct moor_register_params *p,
-                                const char *offered, const struct moor_error *err)
+/* The server is there, but not trusted: how an administrator finds out who speaks for it. A server
+ * of the CA that was given is refused for something else, which err says. */
+static moor_azcm untrusted(struct moor_cli *cli, const struct moor_register_params *p,
+                           const char *offered, const struct moor_error *err)
 {
     MOOR_AUTO(moor_buf) hint = MOOR_BUF(4096);
     if (offered)
@@ -37,10 +38,10 @@ static moor_azcm unknown_issuer(struct moor_cli *cli, const struct moor_register
             "ca fingerprint` on the control plane, and if they are equal: %s cloud "
             "register %s %s --ca-sha256 %s",
             offered, cli->program, p->name, p->url, offered);
-    else
+    else if (p->ca_pem.n == 0 && !p->ca_sha256)
         moor_buf_fmt(&hint, "the server offers no CA certificate: copy it from the control plane "
                             "(`mooring-controlplane ca show`) and give it with --ca-file");
-    return moor_cli_fail(cli, AZCM_CLOUD, err, moor_buf_cstr(&hint));
+    return moor_cli_fail(cli, AZCM_CLOUD, err, hint.len > 0 ? moor_buf_cstr(&hint) : NULL);
 }
 
 static struct moor_json *list_json(const struct moor_str_list *list)
@@ -119,8 +120,8 @@ static moor_azcm run_register(struct moor_cli *cli, const void *options,
                                             .ca_sha256 = o->ca_sha256,
                                             .settings = &settings };
     moor_code c = moor_register(&p, &done, &arena, &err);
-    if (c == MOOR_E_DENIED && err.os == 0 && err.http == 0)
-        return unknown_issuer(cli, &p, done.unknown_issuer, &err);
+    if (c == MOOR_E_UNTRUSTED)
+        return untrusted(cli, &p, done.unknown_issuer, &err);
     if (c != MOOR_OK)
         return moor_cli_fail(cli, number_of(&err), &err, NULL);
     say_registered(cli, &done);

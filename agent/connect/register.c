@@ -242,7 +242,7 @@ static moor_code pin(const struct moor_register_params *p, struct moor_registere
         return c;
     if (!ca) {
         c = find_ca(&probe, NULL, &ca, &out->unknown_issuer, arena, err);
-        return c == MOOR_OK ? moor_fail(err, MOOR_E_DENIED,
+        return c == MOOR_OK ? moor_fail(err, MOOR_E_UNTRUSTED,
                                         "%s: does not offer the CA with that SHA-256", p->url)
                             : c;
     }
@@ -266,19 +266,26 @@ static moor_code choose_ca(const struct moor_register_params *p, struct moor_reg
     return c == MOOR_OK ? c : moor_context(err, "CA certificates");
 }
 
-/* A TLS failure against the system store or the chosen CA is refused in words that help. */
-static moor_code explain(const struct moor_register_params *p, struct moor_registered *out,
-                         struct moor_arena *arena, struct moor_error *err)
+static bool is_chosen(const struct moor_registered *out, const char *digest)
+{
+    for (size_t i = 0; i < out->ca.count; i++)
+        if (moor_streq(out->ca.items[i], digest))
+            return true;
+    return false;
+}
+
+/* Whose certificates are offered in place of trusted ones. One of the chosen CA may be refused for
+ * its time or its name: there is no other issuer to name then. */
+static void name_issuer(const struct moor_register_params *p, struct moor_registered *out,
+                        struct moor_arena *arena)
 {
     struct moor_probe probe;
-    struct moor_error ignored = MOOR_ERROR_INIT;
     const char *ca = NULL;
-    if (look_at(p, &probe, arena, &ignored) != MOOR_OK ||
-        find_ca(&probe, NULL, &ca, &out->unknown_issuer, arena, &ignored) != MOOR_OK)
-        return err ? err->code : MOOR_E_TRANSIENT;
-    if (err)
-        err->code = MOOR_E_DENIED;
-    return MOOR_E_DENIED;
+    const char *digest = NULL;
+    if (look_at(p, &probe, arena, NULL) == MOOR_OK &&
+        find_ca(&probe, NULL, &ca, &digest, arena, NULL) == MOOR_OK && ca &&
+        !is_chosen(out, digest))
+        out->unknown_issuer = digest;
 }
 
 /* The client takes its CA from a file: a copy beside the final place, which save() replaces. */
@@ -301,7 +308,9 @@ static moor_code fetch(const struct moor_register_params *p, const char *ca_file
     };
     moor_session_set_patience(s, 0);
     c = moor_session_ask(s, &req, "cloud metadata", NULL, reply, err);
-    return c == MOOR_E_TRANSIENT && reply->status == 0 ? explain(p, out, arena, err) : c;
+    if (c == MOOR_E_UNTRUSTED)
+        name_issuer(p, out, arena);
+    return c;
 }
 
 static moor_code fetch_with(const struct moor_register_params *p, struct moor_span pem,

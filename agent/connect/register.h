@@ -27,10 +27,11 @@ struct moor_registered {
     struct moor_cloud cloud;      /* as stored */
     struct moor_str_list ca;      /* SHA-256 of the stored CA certificates, lower-case hex */
     struct moor_str_list gallery; /* the same of the gallery's certificates */
-    const char *unknown_issuer;   /* on DENIED: SHA-256 of the offered CA; NULL = none offered */
+    const char *unknown_issuer;   /* on UNTRUSTED: SHA-256 of the offered CA, if it is another */
 };
 
-/* DENIED when the server's issuer is not trusted; out->unknown_issuer then says whose it is. */
+/* UNTRUSTED when the server's certificate is refused; err says why, and out->unknown_issuer whose
+ * it is. A server that does not answer is TRANSIENT, whatever its certificate. */
 MOOR_NODISCARD moor_code moor_register(const struct moor_register_params *p,
                                        struct moor_registered *out, struct moor_arena *arena,
                                        struct moor_error *err);

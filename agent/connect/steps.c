@@ -5,8 +5,8 @@
 
 static moor_azcm number_of(const struct moor_step *step, const struct moor_error *err)
 {
-    const bool network =
-        err->code == MOOR_E_TRANSIENT || err->code == MOOR_E_TIMEOUT || err->code == MOOR_E_PROXY;
+    const bool network = err->code == MOOR_E_TRANSIENT || err->code == MOOR_E_TIMEOUT ||
+                         err->code == MOOR_E_PROXY || err->code == MOOR_E_UNTRUSTED;
     if (err->code == MOOR_E_CANCELED)
         return AZCM_INTERRUPTED;
     /* An answer, or the identity role's own socket, is not the network's fault. */

@@ -101,6 +101,7 @@ moor_azcm moor_azcm_of(const struct moor_error *err)
         [MOOR_E_CANCELED] = AZCM_INTERRUPTED,
         [MOOR_E_LIMIT] = AZCM_NETWORK,
         [MOOR_E_PROXY] = AZCM_NETWORK,
+        [MOOR_E_UNTRUSTED] = AZCM_NETWORK,
         [MOOR_E_BUG] = AZCM_INTERNAL,
     };
     if (err->http != 0 && err->code == MOOR_E_DENIED)

@@ -23,7 +23,7 @@ static const struct {
     { MOOR_E_BADINPUT, 400 },  { MOOR_E_DENIED, 403 },   { MOOR_E_NOTFOUND, 404 },
     { MOOR_E_EXISTS, 409 },    { MOOR_E_REMOTE, 502 },   { MOOR_E_PROTOCOL, 502 },
     { MOOR_E_TRANSIENT, 503 }, { MOOR_E_CANCELED, 503 }, { MOOR_E_UNSUPPORTED, 503 },
-    { MOOR_E_THROTTLED, 429 }, { MOOR_E_TIMEOUT, 504 },
+    { MOOR_E_THROTTLED, 429 }, { MOOR_E_TIMEOUT, 504 },  { MOOR_E_UNTRUSTED, 502 },
 };
 
 static int status_of(moor_code code)

@@ -205,6 +205,7 @@ struct error_answer {
 static const struct error_answer error_answers[] = {
     { MOOR_E_TRANSIENT, 503, "temporarily_unavailable" },
     { MOOR_E_PROXY, 503, "temporarily_unavailable" },
+    { MOOR_E_UNTRUSTED, 503, "temporarily_unavailable" },
     { MOOR_E_PROTOCOL, 503, "temporarily_unavailable" },
     { MOOR_E_TIMEOUT, 504, "temporarily_unavailable" },
     { MOOR_E_THROTTLED, 429, "too_many_requests" },

@@ -29,6 +29,7 @@ static const struct {
     [MOOR_E_CANCELED] = { "canceled", MOOR_RETRY_NEVER },
     [MOOR_E_LIMIT] = { "answer too long", MOOR_RETRY_SLOWLY },
     [MOOR_E_PROXY] = { "refused by the proxy", MOOR_RETRY_SLOWLY },
+    [MOOR_E_UNTRUSTED] = { "not trusted", MOOR_RETRY_SLOWLY },
     [MOOR_E_BUG] = { "internal error", MOOR_RETRY_NEVER },
 };
 

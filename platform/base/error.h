@@ -29,7 +29,7 @@ typedef enum moor_code {
     MOOR_E_DENIED,      /* the operating system, a policy or the service refused */
     MOOR_E_IO,          /* this machine: disk, descriptors, system calls */
     MOOR_E_UNSUPPORTED, /* not available here */
-    MOOR_E_TRANSIENT,   /* name look-up, connection, TLS hand-shake, 408, 5xx */
+    MOOR_E_TRANSIENT,   /* name look-up, connection, a cut hand-shake or answer, 408, 5xx */
     MOOR_E_THROTTLED,   /* 429; retry_after_ms says how long */
     MOOR_E_REMOTE,      /* any other refusal of the service */
     MOOR_E_PROTOCOL,    /* an answer that cannot be read, by whoever stands in between */
@@ -37,6 +37,7 @@ typedef enum moor_code {
     MOOR_E_CANCELED,    /* shutdown, or superseded */
     MOOR_E_LIMIT,       /* an answer longer than this caller takes */
     MOOR_E_PROXY,       /* the proxy refuses: its password, or this destination */
+    MOOR_E_UNTRUSTED,   /* the other end shows no certificate that is trusted here */
     MOOR_E_BUG          /* an invariant of ours broke, seen before any harm */
 } moor_code;
 

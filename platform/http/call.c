@@ -563,6 +563,7 @@ static moor_code code_of(CURLcode result)
     } codes[] = {
         { CURLE_OPERATION_TIMEDOUT, MOOR_E_TIMEOUT },
         { CURLE_OUT_OF_MEMORY, MOOR_E_NOMEM },
+        { CURLE_PEER_FAILED_VERIFICATION, MOOR_E_UNTRUSTED },
         { CURLE_UNSUPPORTED_PROTOCOL, MOOR_E_PROTOCOL }, /* an answer that is no HTTP/1 */
         { CURLE_URL_MALFORMAT, MOOR_E_BADINPUT },
         { CURLE_SSL_CACERT_BADFILE, MOOR_E_IO },

@@ -107,7 +107,7 @@ static bool maybe_intercepted(CURLcode result, const struct moor_proxy *p, const
 {
     if (result != CURLE_PEER_FAILED_VERIFICATION)
         return false;
-    (void)!moor_fail(err, MOOR_E_TRANSIENT,
+    (void)!moor_fail(err, MOOR_E_UNTRUSTED,
                      "%s: %s, through the proxy %s (%s): if it intercepts TLS, its CA belongs into "
                      "proxy.caFile",
                      peer, text, p->url, p->setting);

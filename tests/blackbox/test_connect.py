@@ -13,8 +13,10 @@ from harness.machine import Machine
 from harness.process import TREE, program, wait_for
 
 sys.path.insert(0, str(TREE / "tests/fakes"))
+import fault_proxy  # noqa: E402
 from fake_cloud import (CLIENT, PRINCIPAL, PUBLIC_KEY, SUBSCRIPTION, TENANT,  # noqa: E402
-                        FakeCloud, FakeHimds)
+                        Authority, FakeCloud, FakeHimds)
+from fault_proxy import FaultProxy  # noqa: E402
 
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg"
 MACHINE = f"{GROUP}/providers/Microsoft.HybridCompute/machines/web01"
@@ -101,6 +103,36 @@ def test_an_unknown_issuer_is_refused_and_its_fingerprint_can_be_pinned(box, clo
     pin = ":".join(pin[i:i + 2] for i in range(0, 64, 2))
     box.mooring("cloud", "register", "Fake", cloud.url, "--ca-sha256", pin)
     assert "BEGIN CERTIFICATE" in clouds_file(box, "Fake.pem").read_text()
+
+
+def test_a_server_of_the_chosen_ca_that_is_no_more_than_unwell_is_not_blamed_for_its_issuer(box, cloud):
+    tls = (cloud.authority.chain_file, cloud.authority.chain_file)
+    with FaultProxy(("127.0.0.1", 1), tls=tls) as proxy:
+        proxy.fault("/metadata/endpoints", fault_proxy.close())
+        for trust in ("--ca-file", cloud.authority.ca_file), ("--ca-sha256", cloud.authority.sha256):
+            done = box.mooring("cloud", "register", "Fake", proxy.url, *trust, check=False)
+            assert number(done) == 26
+            assert "fingerprint" not in done.stderr and "SHA-256" not in done.stderr, done.stderr
+        assert proxy.count("GET /metadata") >= 2
+
+
+def test_a_server_of_the_chosen_ca_under_another_name_is_refused_for_its_name(box, workspace):
+    with FakeCloud(workspace.path / "other", host="elsewhere.example") as cloud:
+        done = box.mooring("cloud", "register", "Fake", cloud.url, "--ca-file",
+                           cloud.authority.ca_file, check=False)
+    assert number(done) == 75
+    assert "localhost" in done.stderr and "SHA-256" not in done.stderr, done.stderr
+
+
+def test_a_cloud_whose_ca_is_another_by_now_is_not_asked_again_and_again(ready, cloud, himds, secret,
+                                                                         workspace):
+    other = Authority(workspace.path / "other")
+    clouds_file(ready, "Fake.pem").write_bytes(other.ca_file.read_bytes())
+    before = cloud.connections
+    done = ready.mooring(*arguments(secret), check=False)
+    assert number(done) == 26
+    assert "certificate" in done.stderr
+    assert cloud.connections == before + 1 and cloud.requests == []
 
 
 def test_another_fingerprint_than_the_offered_one_is_refused(box, cloud):

@@ -401,7 +401,7 @@ def test_a_proxy_s_ca_counts_for_nobody_who_is_reached_directly(workspace, autho
                               theirs.file, "--no-proxy", "localhost", f"{server.url}/a", f"{other.url}/a")
         assert not other.asked
     assert direct["body"] == "fine"
-    assert foreign["code"] == "transient" and "certificate" in foreign["message"]
+    assert foreign["code"] == "not trusted" and "certificate" in foreign["message"]
 
 
 def test_proxy_of_the_environment_is_not_used(workspace, monkeypatch):
@@ -543,7 +543,7 @@ def test_certificate_is_refused(workspace, authority, what):
     with ScriptServer({"/a": OK}, tls=files) as server:
         answer, = ask(workspace, "--ca", authority.file, "--bearer", "canary", f"{server.url}/a")
         assert not server.asked, "the request did not leave"
-    assert answer["code"] == "transient" and "SSL" in answer["message"], answer
+    assert answer["code"] == "not trusted" and "SSL" in answer["message"], answer
 
 
 def test_certificate_of_another_authority_is_refused(workspace, authority, good, tmp_path):
@@ -552,7 +552,7 @@ def test_certificate_of_another_authority_is_refused(workspace, authority, good,
         answer, = ask(workspace, "--ca", other.file, f"{server.url}/a")
         by_system, = ask(workspace, f"{server.url}/a")
         fine, = ask(workspace, "--ca", authority.file, f"{server.url}/a")
-    assert answer["code"] == by_system["code"] == "transient"
+    assert answer["code"] == by_system["code"] == "not trusted"
     assert "certificate" in answer["message"] and fine["status"] == 200
 
 
@@ -566,7 +566,7 @@ def test_environment_does_not_change_whom_we_trust(workspace, authority, good):
     workspace.extra.update(SSL_CERT_FILE=authority.file, CURL_CA_BUNDLE=authority.file)
     with ScriptServer({"/a": OK}, tls=good) as server:
         answer, = ask(workspace, f"{server.url}/a")
-    assert answer["code"] == "transient"
+    assert answer["code"] == "not trusted"
 
 
 def test_missing_authority_file_is_an_error(workspace, good):

@@ -47,9 +47,9 @@ def _pem(certificate):
 
 
 class Authority:
-    """A CA and one server certificate for localhost; the chain holds both."""
+    """A CA and one server certificate; the chain holds both."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, host="localhost"):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         key = ec.generate_private_key(ec.SECP256R1())
@@ -57,7 +57,7 @@ class Authority:
         name = f"Fake CA of {self.folder.name}"
         self.ca = _certificate(name, key, name, key, [
             (x509.BasicConstraints(ca=True, path_length=None), True)])
-        names = x509.SubjectAlternativeName([x509.DNSName("localhost"),
+        names = x509.SubjectAlternativeName([x509.DNSName(host),
                                              x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
         server = _certificate("localhost", server_key, name, key, [(names, False)])
         self.ca_file = self.folder / "ca.pem"
@@ -159,20 +159,34 @@ class _Recorder:
         self.thread.join(5)
 
 
+class _CountingServer(http.server.ThreadingHTTPServer):
+    """Counts connections, those too that end in the handshake."""
+
+    connections = 0
+
+    def get_request(self):
+        self.connections += 1
+        return super().get_request()
+
+
 class FakeCloud(_Recorder):
-    def __init__(self, folder):
+    def __init__(self, folder, host="localhost"):
         super().__init__()
-        self.authority = Authority(folder)
+        self.authority = Authority(folder, host)
         self.groups, self.machines = set(), {}
         self.secret = "open sesame"
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.authority.chain_file)
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+        server = _CountingServer(("127.0.0.1", 0), _Handler)
         server.socket = context.wrap_socket(server.socket, server_side=True)
         self.url = f"https://localhost:{server.server_address[1]}"
         self.mooring = {"hisEndpoint": f"{self.url}/his", "audience": f"{self.url}/service",
                         "hostSuffixes": ["localhost"], "galleryCertificates": []}
         self._run(server)
+
+    @property
+    def connections(self):
+        return self.server.connections
 
     def metadata(self):
         document = {"name": "Fake", "resourceManager": f"{self.url}/", "portal": f"{self.url}/portal",

@@ -83,6 +83,7 @@ static void every_code_has_a_name_and_a_retry_class(void)
         { MOOR_E_CANCELED, "canceled", MOOR_RETRY_NEVER },
         { MOOR_E_LIMIT, "answer too long", MOOR_RETRY_SLOWLY },
         { MOOR_E_PROXY, "refused by the proxy", MOOR_RETRY_SLOWLY },
+        { MOOR_E_UNTRUSTED, "not trusted", MOOR_RETRY_SLOWLY },
         { MOOR_E_BUG, "internal error", MOOR_RETRY_NEVER },
     };
     for (size_t i = 0; i < MOOR_COUNTOF(rows); i++) {
