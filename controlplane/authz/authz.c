@@ -188,7 +188,11 @@ moor_code moor_authz_issue(const struct moor_authz *a, const struct moor_princip
     moor_code c = moor_buf_ok(&payload, "token", err);
     if (c)
         return c;
-    struct moor_jws_header h = { .alg = MOOR_JWS_RS256, .typ = "JWT", .kid = a->signers[0].kid };
+    struct moor_jws_header h = { .alg = MOOR_JWS_RS256 };
+    if (!own) {
+        h.typ = "JWT";
+        h.kid = a->signers[0].kid;
+    }
     c = moor_jws_sign(a->signers[0].key, &h, moor_buf_view(&payload), token, err);
     if (!c)
         *expires_in_s = life;
@@ -272,12 +276,16 @@ static const struct moor_json_field claim_fields[] = {
 };
 static const struct moor_json_shape claim_shape = { sizeof(struct claims), claim_fields, 0 };
 
-static const struct moor_key *key_named(const struct moor_authz *a, const char *kid)
+/* Whether one of our keys made it. A token for our own service names none: moor_authz_issue(). */
+static bool is_signed(const struct moor_authz *a, const struct moor_jws *j)
 {
-    for (size_t i = 0; i < MOOR_COUNTOF(a->signers); i++)
-        if (a->signers[i].key && moor_streq(a->signers[i].kid, kid))
-            return a->signers[i].key;
-    return NULL;
+    for (size_t i = 0; i < MOOR_COUNTOF(a->signers); i++) {
+        const struct signer *s = &a->signers[i];
+        bool named = *j->header.kid == '\0' || moor_streq(s->kid, j->header.kid);
+        if (s->key && named && moor_jws_verify(j, MOOR_JWS_RS256, s->key, NULL) == MOOR_OK)
+            return true;
+    }
+    return false;
 }
 
 /* Signature first: nothing in a token is looked at before it is known to be ours. */
@@ -285,11 +293,8 @@ static moor_code read_claims(const struct moor_authz *a, struct moor_span token,
                              struct moor_arena *arena, struct claims *out, struct moor_error *err)
 {
     struct moor_jws j;
-    const struct moor_key *key =
-        moor_jws_read(token, &j, arena, NULL) ? NULL : key_named(a, j.header.kid);
-    if (!key || moor_jws_verify(&j, MOOR_JWS_RS256, key, NULL))
-        return deny(err, "InvalidAuthenticationToken", "The access token is invalid.");
-    if (moor_json_decode(j.payload, "token", &claim_shape, out, arena, NULL))
+    if (moor_jws_read(token, &j, arena, NULL) || !is_signed(a, &j) ||
+        moor_json_decode(j.payload, "token", &claim_shape, out, arena, NULL))
         return deny(err, "InvalidAuthenticationToken", "The access token is invalid.");
     return MOOR_OK;
 }

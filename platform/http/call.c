@@ -282,6 +282,8 @@ static bool set_headers(struct moor_http_call *call, const struct moor_secret *t
         (void)evutil_snprintf(range, sizeof(range), "bytes=%llu-", (unsigned long long)req->offset);
         ok = add_header(call, "Range", moor_span_str(range));
     }
+    if (ok && req->bare)
+        ok = add_line(call, "User-Agent:");
     /* libcurl would wait a second for a 100 before a long body, call an empty one a form, and say
      * that anything is accepted. */
     ok =

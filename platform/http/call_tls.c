@@ -21,14 +21,20 @@ static bool want_name(X509_VERIFY_PARAM *param, const char *host)
     return X509_VERIFY_PARAM_set1_host(param, host, n) == 1;
 }
 
-/* Forward secrecy and authenticated encryption only; a short list is a short greeting. */
+/* Forward secrecy, authenticated encryption, SHA-2 of 256 bits or more; a short list is a short
+ * greeting. */
 static bool offer_little(SSL_CTX *ctx)
 {
-    static char groups[] = "X25519:P-256:P-384";       /* the macro below drops const */
+    static char groups[] = "X25519:P-256:P-384"; /* these macros drop const */
+    static char signatures[] = "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:ed25519:ed448:"
+                               "rsa_pss_rsae_sha256:rsa_pss_rsae_sha384:rsa_pss_rsae_sha512:"
+                               "rsa_pss_pss_sha256:rsa_pss_pss_sha384:rsa_pss_pss_sha512:"
+                               "RSA+SHA256:RSA+SHA384:RSA+SHA512";
     SSL_CTX_clear_options(ctx, SSL_OP_TLSEXT_PADDING); /* for load balancers of 2013 */
     return SSL_CTX_set_cipher_list(ctx, "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:!aNULL:!PSK") ==
                1 &&
-           SSL_CTX_set1_groups_list(ctx, groups) == 1;
+           SSL_CTX_set1_groups_list(ctx, groups) == 1 &&
+           SSL_CTX_set1_sigalgs_list(ctx, signatures) == 1;
 }
 
 bool moor_call_tls_tighten(void *ssl_ctx, const char *host)

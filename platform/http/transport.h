@@ -47,7 +47,7 @@ struct moor_http_request {
     unsigned redirects_max; /* 0 = none followed; https only, 3 at most */
     bool public_only;       /* refuse loopback and link-local addresses after look-up */
     bool https_only;
-    bool bare; /* no header of convenience: x-ms-client-request-id */
+    bool bare; /* no header of convenience: User-Agent, x-ms-client-request-id */
 };
 
 /* Lives during the completion only. */
