@@ -3,6 +3,7 @@
 #include "api/extensions.h"
 #include "api/report.h"
 #include "api/routes.h"
+#include "api/run_commands.h"
 #include "api/service.h"
 #include "engine/desired.h"
 #include "engine/live.h"
@@ -103,6 +104,7 @@ static moor_code replace_certificate(struct moor_call *c, struct moor_machine *m
     moor_code code = moor_store_begin(s, &tx, err);
     if (code || (code = moor_machine_set_settings_cert(s, m->vm_id, pem, err)) ||
         (code = moor_extension_protect_all(c->app, m, err)) ||
+        (code = moor_run_command_protect_all(c->app, m, err)) ||
         (code = moor_machine_touch_desired(s, m->vm_id, &revision, err)) ||
         (code = moor_store_commit(&tx, err)))
         return code;

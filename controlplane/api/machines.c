@@ -15,6 +15,7 @@
 #include "store/extensions.h"
 #include "store/machines.h"
 #include "store/operations.h"
+#include "store/run_commands.h"
 
 #define TYPE     "Microsoft.HybridCompute/machines"
 #define BODY_MAX (256u << 10)
@@ -367,14 +368,25 @@ moor_code moor_machine_tagged(struct moor_call *c, const struct moor_resource *r
     return code;
 }
 
+static moor_code cancel_operation(struct moor_call *c, const char *resource_id,
+                                  struct moor_error *err)
+{
+    return moor_operation_end(c->app->store, resource_id, MOOR_OP_CANCELED, "MachineDeleted",
+                              "The machine was deleted.", c->now_ms, err);
+}
+
 static moor_code cancel_operations(struct moor_call *c, const char *vm_id, struct moor_error *err)
 {
     MOOR_AUTO(moor_arena) arena = MOOR_ARENA(MOOR_ROWS_MAX);
     struct moor_extension_list list = { NULL, 0 };
+    struct moor_run_command_list runs = { NULL, 0 };
     moor_code code = moor_extension_list(c->app->store, vm_id, &arena, &list, err);
+    if (!code)
+        code = moor_run_command_list(c->app->store, vm_id, &arena, &runs, err);
     for (size_t i = 0; !code && i < list.count; i++)
-        code = moor_operation_end(c->app->store, list.items[i].resource_id, MOOR_OP_CANCELED,
-                                  "MachineDeleted", "The machine was deleted.", c->now_ms, err);
+        code = cancel_operation(c, list.items[i].resource_id, err);
+    for (size_t i = 0; !code && i < runs.count; i++)
+        code = cancel_operation(c, runs.items[i].resource_id, err);
     return code;
 }
 

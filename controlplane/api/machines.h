@@ -22,8 +22,9 @@ MOOR_NODISCARD moor_code moor_machine_remove(struct moor_call *c, const char *re
 MOOR_NODISCARD moor_code moor_machine_tagged(struct moor_call *c, const struct moor_resource *r,
                                              struct moor_error *err);
 
-/* The extension as GET answers it, or 404. */
+/* The extension or run command as GET answers it, or 404. */
 void moor_extension_reply(struct moor_call *c, const char *resource_id, int status);
+void moor_run_command_reply(struct moor_call *c, const char *resource_id, int status);
 /* Every extension of the machine pushed to the list. */
 void moor_extension_push_all(struct moor_call *c, const char *vm_id, struct moor_json *list);
 

@@ -65,6 +65,26 @@ static void on_status(struct moor_call *c)
     moor_call_json(c, 200, o);
 }
 
+/* What a PUT made, as GET shows it. */
+static void reply_resource(struct moor_call *c, const struct moor_operation *op)
+{
+    static const struct {
+        const char *type;
+        void (*reply)(struct moor_call *c, const char *resource_id, int status);
+    } kinds[] = { { "Microsoft.HybridCompute/machines/extensions", moor_extension_reply },
+                  { "Microsoft.HybridCompute/machines/runCommands", moor_run_command_reply } };
+    struct moor_arm_id id;
+    if (!moor_arm_parse(op->resource_id, c->arena, &id))
+        id.type = "";
+    for (size_t i = 0; i < MOOR_COUNTOF(kinds); i++) {
+        if (moor_strcasecmp(id.type, kinds[i].type) == 0) {
+            kinds[i].reply(c, op->resource_id, 200);
+            return;
+        }
+    }
+    moor_call_empty(c, 200);
+}
+
 /* While it runs 202; then what the request would have answered had it been quick. */
 static void on_result(struct moor_call *c)
 {
@@ -83,7 +103,7 @@ static void on_result(struct moor_call *c)
                      moor_streq(target.type, "Microsoft.Resources/resourceGroups");
         moor_call_empty(c, group ? 200 : 204);
     } else {
-        moor_extension_reply(c, op.resource_id, 200);
+        reply_resource(c, &op);
     }
 }
 

@@ -27,6 +27,7 @@
 static const struct moor_resource_type types[] = {
     { HYBRID, "machines", HYBRID_VERSIONS, false, false, true },
     { HYBRID, "machines/extensions", HYBRID_VERSIONS, false, false, true },
+    { HYBRID, "machines/runCommands", HYBRID_VERSIONS, false, false, true },
     { HYBRID, "locations/operationstatus", HYBRID_VERSIONS, true, false, false },
     { HYBRID, "locations/operationresults", HYBRID_VERSIONS, true, false, false },
     { RESOURCES, "subscriptions", RESOURCES_VERSIONS, true, false, false },

@@ -5,12 +5,14 @@
 #include <string.h>
 
 #include "api/extensions.h"
+#include "api/run_commands.h"
 #include "api/service.h"
 #include "engine/live.h"
 #include "run/log.h"
 
 #define REPORT_DOC     "report"
 #define REPORT_DOC_MAX ((size_t)2 << 20)
+#define ROW_MAX        ((size_t)8 << 20) /* of one run command */
 #define BOOTS_MAX      4
 #define MESSAGE_MAX    4096
 
@@ -87,7 +89,7 @@ struct report {
     uint64_t sequence;
     int64_t observed_ms;
     bool full;
-    struct moor_obj_list extensions, denials;
+    struct moor_obj_list extensions, run_commands, denials;
 };
 #define REPORT(kind, name, member, flags, min, max, sub)                                           \
     {                                                                                              \
@@ -101,6 +103,7 @@ static const struct moor_json_field report_fields[] = {
     REPORT(MOOR_F_BOOL, "full", full, 0, 0, 0, NULL),
     REPORT(MOOR_F_STR, "reportHash", hash, MOOR_F_REQUIRED, 0, 64, NULL),
     REPORT(MOOR_F_OBJ_LIST, "extensions", extensions, MOOR_F_REQUIRED, 0, 128, &item_shape),
+    REPORT(MOOR_F_OBJ_LIST, "runCommands", run_commands, 0, 0, 128, &moor_run_command_report_shape),
     REPORT(MOOR_F_OBJ_LIST, "denials", denials, 0, 0, 128, &denial_shape),
     { MOOR_F_END, NULL, 0, 0, 0, 0, NULL },
 };
@@ -109,7 +112,7 @@ static const struct moor_json_shape report_shape = { sizeof(struct report), repo
 struct taking {
     struct moor_machine machine;
     struct report report;
-    bool removed; /* an item was reported gone: the document is shorter */
+    bool removed; /* an item was reported gone or done: the document is shorter */
 };
 
 /* The document of earlier reports: {"boots":[{"id","sequence"}],"denials":[],"unmanaged":[]}. */
@@ -261,13 +264,26 @@ static moor_code settle_denial(struct moor_call *c, struct taking *t, const stru
     return settle(c, t, &r, err);
 }
 
+static moor_code settle_run_command(struct moor_call *c, struct taking *t,
+                                    const struct moor_run_command_report *r, struct moor_error *err)
+{
+    MOOR_AUTO(moor_arena) arena = MOOR_ARENA(ROW_MAX);
+    bool finished = false;
+    moor_code code = moor_run_command_settle(c->app, &t->machine, r, &finished, &arena, err);
+    t->removed |= finished;
+    return code == MOOR_E_NOTFOUND ? MOOR_OK : code;
+}
+
 static moor_code settle_all(struct moor_call *c, struct taking *t, struct moor_error *err)
 {
     const struct item *items = t->report.extensions.items;
+    const struct moor_run_command_report *runs = t->report.run_commands.items;
     const struct denial *denied = t->report.denials.items;
     moor_code code = MOOR_OK;
     for (size_t i = 0; !code && i < t->report.extensions.count; i++)
         code = settle_item(c, t, &items[i], err);
+    for (size_t i = 0; !code && i < t->report.run_commands.count; i++)
+        code = settle_run_command(c, t, &runs[i], err);
     for (size_t i = 0; !code && i < t->report.denials.count; i++)
         code = settle_denial(c, t, &denied[i], err);
     return code;

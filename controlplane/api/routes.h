@@ -28,6 +28,7 @@ bool moor_signin_is_tenant(struct moor_call *c);
     X(group) \
     X(machine) \
     X(extension) \
+    X(run_command) \
     X(operation) \
     X(resource)
 /* clang-format on */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/text.h"
+#include "base/timefmt.h"
 #include "engine/gallery.h"
 #include "platform/random.h"
 
@@ -69,14 +70,14 @@ static struct moor_json *package_json(const struct moor_desired_package *p,
     return o;
 }
 
-static void set_protected(struct moor_json *o, const struct moor_extension *e)
+static void set_protected(struct moor_json *o, const struct moor_guarded *g)
 {
     MOOR_AUTO(moor_buf) text = MOOR_BUF((size_t)1 << 20);
-    bool has = e->guarded.protect == MOOR_PROTECT_CMS;
-    moor_buf_base64(&text, e->guarded.blob);
+    bool has = g->protect == MOOR_PROTECT_CMS;
+    moor_buf_base64(&text, g->blob);
     moor_json_set(o, "protectedSettings", moor_json_new_str(has ? moor_buf_cstr(&text) : NULL));
     moor_json_set(o, "protectedSettingsCertThumbprint",
-                  moor_json_new_str(has ? e->guarded.thumbprint : NULL));
+                  moor_json_new_str(has ? g->thumbprint : NULL));
 }
 
 struct moor_json *moor_desired_extension(const struct moor_extension *e,
@@ -93,7 +94,7 @@ struct moor_json *moor_desired_extension(const struct moor_extension *e,
     moor_json_set_str(o, "state", e->uninstall ? "uninstall" : "enabled");
     moor_json_set_int(o, "settingsSeqNo", (int64_t)e->settings_seq);
     moor_json_set(o, "publicSettings", parsed(e->settings));
-    set_protected(o, e);
+    set_protected(o, &e->guarded);
     moor_json_set_str(o, "forceUpdateTag", e->force_tag);
     moor_json_set_bool(o, "autoUpgradeMinorVersion", e->auto_upgrade_minor);
     moor_json_set_bool(o, "enableAutomaticUpgrade", e->automatic_upgrade);
@@ -105,6 +106,25 @@ struct moor_json *moor_desired_extension(const struct moor_extension *e,
     moor_json_set(o, "dependsOn", after);
     moor_json_set(o, "instances", moor_json_new_array());
     moor_json_set(o, "package", package_json(p, site));
+    return o;
+}
+
+struct moor_json *moor_desired_run_command(const struct moor_run_command *r)
+{
+    if (r->finished || (r->guarded.protect == MOOR_PROTECT_SEALED && !r->removed))
+        return NULL;
+    MOOR_AUTO(moor_buf) expires = MOOR_BUF(64);
+    moor_buf_rfc3339(&expires, r->expires_ms);
+    struct moor_json *o = parsed(r->spec);
+    if (moor_json_typeof(o) != MOOR_JSON_OBJECT) {
+        moor_json_free(o);
+        return NULL;
+    }
+    moor_json_set_str(o, "name", r->name);
+    moor_json_set_str(o, "executionId", r->execution_id);
+    moor_json_set_str(o, "expiresAt", moor_buf_cstr(&expires));
+    moor_json_set_str(o, "state", r->removed ? "cancel" : "run");
+    set_protected(o, &r->guarded);
     return o;
 }
 
@@ -255,6 +275,20 @@ static moor_code add_extensions(struct moor_store *s, const struct moor_machine 
     return c;
 }
 
+static moor_code add_run_commands(struct moor_store *s, const struct moor_machine *m,
+                                  struct moor_arena *arena, struct moor_json *list,
+                                  struct moor_error *err)
+{
+    struct moor_run_command_list rows;
+    moor_code c = moor_run_command_list(s, m->vm_id, arena, &rows, err);
+    for (size_t i = 0; !c && i < rows.count; i++) {
+        struct moor_json *item = moor_desired_run_command(&rows.items[i]);
+        if (item)
+            moor_json_push(list, item);
+    }
+    return c;
+}
+
 static moor_code add_rules(struct moor_store *s, const struct moor_machine *m,
                            const struct moor_desired_site *site, struct moor_arena *arena,
                            struct moor_json *list, struct moor_error *err)
@@ -307,15 +341,17 @@ moor_code moor_desired_document(struct moor_store *s, const struct moor_machine 
 
     MOOR_AUTOPTR(moor_json) doc = moor_json_new_object();
     struct moor_json *extensions = moor_json_new_array(), *rules = moor_json_new_array();
+    struct moor_json *run_commands = moor_json_new_array();
     moor_json_set_str(doc, "revision", revision);
     moor_json_set(doc, "extensions", extensions);
-    moor_json_set(doc, "runCommands", moor_json_new_array());
+    moor_json_set(doc, "runCommands", run_commands);
     moor_json_set(doc, "configurationAssignments", moor_json_new_array());
     moor_json_set(doc, "dataCollectionRules", rules);
     moor_json_set(doc, "tags", parsed(resource.tags));
     moor_json_set(doc, "trustBundle", trust_json(site));
     if ((c = set_thumbprint(doc, m, err)) ||
         (c = add_extensions(s, m, site, arena, extensions, err)) ||
+        (c = add_run_commands(s, m, arena, run_commands, err)) ||
         (c = add_rules(s, m, site, arena, rules, err)))
         return c;
     MOOR_AUTOSTR text = NULL;

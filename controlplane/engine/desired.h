@@ -14,6 +14,7 @@
 #include "store/machines.h"
 #include "store/packages.h"
 #include "store/resources.h"
+#include "store/run_commands.h"
 #include "store/store.h"
 
 #define MOOR_DESIRED_MAX ((size_t)4 << 20)
@@ -49,6 +50,8 @@ struct moor_desired_package {
 struct moor_json *moor_desired_extension(const struct moor_extension *e,
                                          const struct moor_desired_package *p,
                                          const struct moor_desired_site *site);
+/* The same of a run command; NULL also when there is nothing left to do. */
+struct moor_json *moor_desired_run_command(const struct moor_run_command *r);
 struct moor_json *moor_desired_rule(const struct moor_resource *rule, const char *ingestion_url);
 
 /* Rules associated with a resource: rows of type dataCollectionRules, in the arena. */

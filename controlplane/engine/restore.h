@@ -3,7 +3,8 @@
  * restore.h: a database that came back from a backup does not know what happened since. It gets a
  * new epoch, so that machines take their desired state whole and report in full; until the
  * administrator says that everything is back, a machine it does not know may only be younger than
- * the backup, and is asked to come again (503) instead of being told that it is gone.
+ * the backup, and is asked to come again (503) instead of being told that it is gone. Run commands
+ * that had not ended are Canceled: a script is never given twice.
  */
 #ifndef MOOR_ENGINE_RESTORE_H
 #define MOOR_ENGINE_RESTORE_H

@@ -67,6 +67,7 @@ moor_code moor_machine_delete(struct moor_store *s, const char *vm_id, int64_t n
         "DELETE FROM machine_keys WHERE vm_id = $1",
         "DELETE FROM machine_docs WHERE vm_id = $1",
         "DELETE FROM extensions WHERE vm_id = $1",
+        "DELETE FROM run_commands WHERE vm_id = $1",
     };
     MOOR_AUTO(moor_arena) arena = MOOR_ARENA(1u << 20);
     struct moor_machine m = { 0 };

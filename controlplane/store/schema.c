@@ -83,5 +83,13 @@ static const char step_3[] =
     "ALTER TABLE packages ADD COLUMN multi_config INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE extensions ADD COLUMN provision_after TEXT NOT NULL DEFAULT '[]';";
 
-const char *const moor_sqlite_steps[] = { step_1, step_2, step_3 };
+static const char step_4[] =
+    "CREATE TABLE run_commands (resource_id TEXT NOT NULL, vm_id TEXT NOT NULL, name TEXT NOT NULL,"
+    " execution_id TEXT NOT NULL, spec TEXT NOT NULL, protect INTEGER NOT NULL, blob BLOB NOT NULL,"
+    " thumbprint TEXT NOT NULL, clear_mac BLOB NOT NULL, expires_ms INTEGER NOT NULL,"
+    " finished INTEGER NOT NULL, removed INTEGER NOT NULL, reported TEXT NOT NULL,"
+    " updated_ms INTEGER NOT NULL, resource_key TEXT PRIMARY KEY) WITHOUT ROWID;"
+    "CREATE INDEX run_commands_machine ON run_commands (vm_id);";
+
+const char *const moor_sqlite_steps[] = { step_1, step_2, step_3, step_4 };
 const size_t moor_sqlite_step_count = MOOR_COUNTOF(moor_sqlite_steps);

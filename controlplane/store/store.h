@@ -4,7 +4,8 @@
  *
  * What is kept where: resources.h (ARM resources of every type), operations.h (long-running
  * operations), principals.h (who may sign in, and rights), machines.h (a machine's identity and
- * documents), extensions.h (what a machine shall install), packages.h, logs.h (collected rows).
+ * documents), extensions.h (what a machine shall install), run_commands.h (what it shall run),
+ * packages.h, logs.h (collected rows).
  * All of them speak SQL to store/db.h, which SQLite implements; see docs/adr/0009-storage.md.
  *
  * One store per process, used by the loop's thread only. Every row that a function returns lives

@@ -12,7 +12,7 @@ moor_test(unit/controlplane/authz/rights_test.c USES authz store crypto base pos
 moor_test(unit/controlplane/authz/signin_test.c USES authz store crypto base posix)
 moor_test(unit/controlplane/api/rules_test.c
     USES api engine authz store http run crypto base posix)
-foreach(area routes extensions)
+foreach(area routes extensions run_commands)
     moor_test(unit/controlplane/api/${area}_test.c
         SOURCES ${PROJECT_SOURCE_DIR}/tests/unit/controlplane/api/fixture.c
         USES api engine authz store http run crypto base posix)

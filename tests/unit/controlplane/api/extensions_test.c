@@ -10,7 +10,7 @@
 #include "unit/controlplane/api/fixture.h"
 
 #define VM      "aaaaaaaa-1111-4111-8111-111111111111"
-#define MACHINE FIX_GROUP "/providers/Microsoft.HybridCompute/machines/m1"
+#define MACHINE FIX_MACHINE
 #define EXT     MACHINE "/extensions/hello"
 #define V       "?api-version=2024-07-10"
 #define BODY(settings, more)                                                                       \
@@ -19,28 +19,12 @@
 
 static void start(struct fixture *f)
 {
-    MOOR_AUTOPTR(moor_key) key = NULL;
-    MOOR_AUTO(moor_buf) text = MOOR_BUF(4096);
     const struct moor_package p = {
         .publisher = "P", .type = "T", .version = "1.0.3", .sha256 = "00"
     };
     fixture_make(f);
-    CHECK(moor_key_generate(MOOR_KEY_RSA_2048, &key, NULL) == MOOR_OK);
-    CHECK(moor_key_public_pkcs1(key, &text, NULL) == MOOR_OK);
     CHECK(moor_package_add(f->app.store, &p, NULL) == MOOR_OK);
-    CHECK_INT(fixture_call(f, f->owner, "PUT", FIX_GROUP V, "{\"location\":\"local\"}"), 201);
-    CHECK_INT(fixture_call(f, f->owner, "PUT", MACHINE V,
-                           moor_arena_fmt(&f->arena,
-                                          "{\"location\":\"local\",\"properties\":{\"vmId\":"
-                                          "\"%s\",\"clientPublicKey\":\"%s\"}}",
-                                          VM, moor_buf_cstr(&text))),
-              200);
-}
-
-static const char *path_of(const struct fixture *f, const char *url)
-{
-    (void)f;
-    return moor_span_starts(moor_span_str(url), FIX_BASE) ? url + strlen(FIX_BASE) : "/";
+    fixture_machine(f, VM);
 }
 
 static struct moor_extension row_of(struct fixture *f)
@@ -74,7 +58,7 @@ static void a_put_runs_until_the_agents_report_ends_it(void)
     start(&f);
     CHECK_INT(fixture_call(&f, f.owner, "PUT", EXT V, BODY("{\"a\":1}", "")), 202);
     CHECK(*f.async && *f.location && *f.retry_after);
-    const char *status = path_of(&f, f.async), *result = path_of(&f, f.location);
+    const char *status = fixture_path(&f, f.async), *result = fixture_path(&f, f.location);
     CHECK_INT(fixture_call(&f, f.owner, "GET", status, NULL), 200);
     CHECK_STR(fixture_text(&f, "status"), "InProgress");
     CHECK(*f.retry_after);
@@ -100,7 +84,7 @@ static void a_failure_is_the_operations_error_and_may_be_tried_again(void)
     struct fixture f;
     start(&f);
     CHECK_INT(fixture_call(&f, f.owner, "PUT", EXT V, BODY("{}", "")), 202);
-    const char *status = path_of(&f, f.async);
+    const char *status = fixture_path(&f, f.async);
     settle(&f, 0, "Failed", "about older settings");
     CHECK_INT(fixture_call(&f, f.owner, "GET", status, NULL), 200);
     CHECK_STR(fixture_text(&f, "status"), "InProgress");
@@ -122,9 +106,9 @@ static void a_delete_ends_when_the_agent_says_it_is_gone(void)
     CHECK_INT(fixture_call(&f, f.owner, "PUT", EXT V, BODY("{}", "")), 202);
     settle(&f, 1, "Succeeded", "ok");
     CHECK_INT(fixture_call(&f, f.owner, "DELETE", EXT V, NULL), 202);
-    const char *status = path_of(&f, f.async), *result = path_of(&f, f.location);
+    const char *status = fixture_path(&f, f.async), *result = fixture_path(&f, f.location);
     CHECK_INT(fixture_call(&f, f.owner, "DELETE", EXT V, NULL), 202);
-    CHECK_STR(path_of(&f, f.async), status);
+    CHECK_STR(fixture_path(&f, f.async), status);
     CHECK_INT(fixture_call(&f, f.owner, "GET", EXT V, NULL), 200);
     CHECK_STR(fixture_text(&f, "properties.provisioningState"), "Deleting");
     settle(&f, 1, "Deleted", "");
@@ -203,9 +187,9 @@ static void deleting_the_group_ends_everything_in_it(void)
     struct moor_machine m;
     start(&f);
     CHECK_INT(fixture_call(&f, f.owner, "PUT", EXT V, BODY("{}", "")), 202);
-    const char *status = path_of(&f, f.async);
+    const char *status = fixture_path(&f, f.async);
     CHECK_INT(fixture_call(&f, f.owner, "DELETE", FIX_GROUP V, NULL), 202);
-    CHECK_INT(fixture_call(&f, f.owner, "GET", path_of(&f, f.location), NULL), 200);
+    CHECK_INT(fixture_call(&f, f.owner, "GET", fixture_path(&f, f.location), NULL), 200);
     CHECK_INT(fixture_call(&f, f.owner, "GET", status, NULL), 200);
     CHECK_STR(fixture_text(&f, "status"), "Canceled");
     CHECK(moor_machine_by_resource(f.app.store, MACHINE, &f.arena, &m, NULL) == MOOR_E_NOTFOUND);

@@ -3,12 +3,15 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "engine/live.h"
 #include "platform/clock.h"
 #include "platform/file.h"
 #include "platform/net.h"
 #include "platform/random.h"
+
+#define VERSION "?api-version=2024-07-10"
 
 static void ok(moor_code c, const struct moor_error *err, const char *what)
 {
@@ -180,4 +183,36 @@ const char *fixture_text(const struct fixture *f, const char *dotted)
 {
     const char *s = moor_json_str(moor_json_path(f->body, dotted));
     return s ? s : "";
+}
+
+static void put(struct fixture *f, const char *target, const char *body, int want)
+{
+    int status = fixture_call(f, f->owner, "PUT", target, body);
+    if (status == want)
+        return;
+    printf("# fixture: PUT %s: %d\n", target, status);
+    exit(1);
+}
+
+void fixture_machine(struct fixture *f, const char *vm_id)
+{
+    struct moor_error err = MOOR_ERROR_INIT;
+    MOOR_AUTOPTR(moor_key) key = NULL;
+    MOOR_AUTO(moor_buf) text = MOOR_BUF(4096);
+    ok(moor_key_generate(MOOR_KEY_RSA_2048, &key, &err), &err, "key");
+    ok(moor_key_public_pkcs1(key, &text, &err), &err, "key");
+    put(f, FIX_GROUP VERSION, "{\"location\":\"local\"}", 201);
+    put(f, FIX_MACHINE VERSION,
+        moor_arena_fmt(&f->arena,
+                       "{\"location\":\"local\",\"properties\":{\"vmId\":\"%s\","
+                       "\"clientPublicKey\":\"%s\"}}",
+                       vm_id, moor_buf_cstr(&text)),
+        200);
+}
+
+const char *fixture_path(struct fixture *f, const char *url)
+{
+    if (!moor_span_starts(moor_span_str(url), FIX_BASE))
+        return "/";
+    return moor_arena_str(&f->arena, moor_span_str(url + strlen(FIX_BASE)));
 }
