@@ -31,11 +31,13 @@ struct pending {
     struct begin_request begin;
 };
 
+/* The tag of a route that needs no right: one that is forgotten is the administrator's. */
+static const char for_everybody = 'e';
+
 static bool gate(void *ctx, struct moor_http_exchange *ex)
 {
     (void)ctx;
-    const bool *admin_only = moor_http_tag(ex);
-    if (!admin_only || moor_door_is_admin(ex))
+    if (moor_http_tag(ex) == &for_everybody || moor_door_is_admin(ex))
         return true;
     moor_http_refuse(ex, 403, moor_code_name(MOOR_E_DENIED), "only the administrator may do this");
     return false;
@@ -165,13 +167,13 @@ static void post_disconnect(void *ctx, struct moor_http_exchange *ex)
     moor_http_reply(ex, 200, "application/json", MOOR_SPAN_LIT("{}"));
 }
 
-static const bool admin_only = true;
-static const struct moor_http_route routes[] = {
-    { .method = "GET", .pattern = "/status", .handler = get_status },
-    { .method = "POST", .pattern = "/connect/begin", .handler = post_begin, .tag = &admin_only },
-    { .method = "POST", .pattern = "/connect/finish", .handler = post_finish, .tag = &admin_only },
-    { .method = "POST", .pattern = "/disconnect", .handler = post_disconnect, .tag = &admin_only },
+const struct moor_http_route moor_admin_routes[] = {
+    { .method = "GET", .pattern = "/status", .handler = get_status, .tag = &for_everybody },
+    { .method = "POST", .pattern = "/connect/begin", .handler = post_begin },
+    { .method = "POST", .pattern = "/connect/finish", .handler = post_finish },
+    { .method = "POST", .pattern = "/disconnect", .handler = post_disconnect },
 };
+const size_t moor_admin_route_count = MOOR_COUNTOF(moor_admin_routes);
 
 moor_code moor_admin_new(struct moor_loop *l, struct moor_identity *i, struct moor_admin **out,
                          struct moor_error *err)
@@ -183,8 +185,8 @@ moor_code moor_admin_new(struct moor_loop *l, struct moor_identity *i, struct mo
     a->identity = i;
     const struct moor_http_server_opts opts = {
         .limits = { .body_max = 16384, .connections_max = 64, .connections_per_peer = 16 },
-        .routes = routes,
-        .route_count = MOOR_COUNTOF(routes),
+        .routes = moor_admin_routes,
+        .route_count = MOOR_COUNTOF(moor_admin_routes),
         .ctx = a,
         .gate = gate,
     };

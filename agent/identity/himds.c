@@ -365,7 +365,7 @@ static void get_status(void *ctx, struct moor_http_exchange *ex)
     moor_http_reply_json(ex, 200, v);
 }
 
-static const struct moor_http_route routes[] = {
+const struct moor_http_route moor_himds_routes[] = {
     { .method = "GET", .pattern = "/metadata/identity/oauth2/token", .handler = get_token },
     { .method = "GET", .pattern = "/metadata/identity", .handler = get_token },
     { .method = "GET", .pattern = "/identity/oauth2/token", .handler = get_token },
@@ -374,6 +374,7 @@ static const struct moor_http_route routes[] = {
     { .method = "GET", .pattern = "/metadata/instance/compute", .handler = get_compute },
     { .method = "GET", .pattern = "/agentstatus", .handler = get_status },
 };
+const size_t moor_himds_route_count = MOOR_COUNTOF(moor_himds_routes);
 
 /* ---- life ---- */
 
@@ -387,8 +388,8 @@ static moor_code open_doors(struct moor_himds *h, const struct moor_himds_opts *
                     .connections_per_peer = MOOR_CHALLENGES_PER_USER,
                     .spare_files = SPARE_FILES },
         .callers = true,
-        .routes = routes,
-        .route_count = MOOR_COUNTOF(routes),
+        .routes = moor_himds_routes,
+        .route_count = MOOR_COUNTOF(moor_himds_routes),
         .ctx = h,
         .gate = gate,
         .refusal = refusal,

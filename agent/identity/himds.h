@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "http/server.h"
 #include "identity/identity.h"
 
 #define MOOR_HIMDS_PORT 40342
@@ -35,5 +36,9 @@ MOOR_DEFINE_AUTOPTR(moor_himds)
 
 /* Whether this audience is the agent's own: also with slashes behind it, other case, or a path. */
 bool moor_himds_reserved(const char *resource, const char *service_audience);
+
+/* Every route of the endpoint; tests walk them, too. */
+extern const struct moor_http_route moor_himds_routes[];
+extern const size_t moor_himds_route_count;
 
 #endif

@@ -74,7 +74,7 @@ static bool same_settings(const struct moor_settings *a, const struct moor_setti
            same_list(&a->identity_audiences, &b->identity_audiences);
 }
 
-bool moor_machine_same(const struct moor_machine *a, const struct moor_machine *b)
+bool moor_machine_unchanged(const struct moor_machine *a, const struct moor_machine *b)
 {
     return moor_agentconfig_same_resource(&a->config, &b->config) &&
            moor_streq(a->config.vm_id, b->config.vm_id) &&

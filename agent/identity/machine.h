@@ -29,7 +29,7 @@ void moor_machine_free(struct moor_machine *m);
 MOOR_DEFINE_AUTOPTR(moor_machine)
 
 /* Whether b may take a's place without anything being started anew. */
-bool moor_machine_same(const struct moor_machine *a, const struct moor_machine *b);
+bool moor_machine_unchanged(const struct moor_machine *a, const struct moor_machine *b);
 
 /* A client with the cloud's trust and the settings' proxy. */
 MOOR_NODISCARD moor_code moor_machine_client(const struct moor_machine *m, struct moor_loop *l,

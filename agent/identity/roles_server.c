@@ -251,19 +251,20 @@ static void put_hashes(void *ctx, struct moor_http_exchange *ex)
     moor_identity_hashes(s->identity, h.settings, h.report);
 }
 
-static const struct moor_http_route routes[] = {
+const struct moor_http_route moor_roles_routes[] = {
     { .method = "GET", .pattern = "/token", .handler = get_token },
     { .method = "GET", .pattern = "/state", .handler = get_state },
     { .method = "PUT", .pattern = "/hashes", .handler = put_hashes },
 };
+const size_t moor_roles_route_count = MOOR_COUNTOF(moor_roles_routes);
 
 static moor_code open_door(struct moor_roles_server *s, struct moor_error *err)
 {
     MOOR_AUTOSTR path = NULL;
     const struct moor_http_server_opts opts = {
         .limits = { .body_max = 32768, .connections_max = 64, .connections_per_peer = 32 },
-        .routes = routes,
-        .route_count = MOOR_COUNTOF(routes),
+        .routes = moor_roles_routes,
+        .route_count = MOOR_COUNTOF(moor_roles_routes),
         .ctx = s,
         .gate = gate,
     };

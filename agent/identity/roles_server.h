@@ -5,6 +5,7 @@
 #define MOOR_IDENTITY_ROLES_SERVER_H
 
 #include "base/error.h"
+#include "http/server.h"
 #include "identity/identity.h"
 
 struct moor_roles_server;
@@ -16,5 +17,9 @@ MOOR_DEFINE_AUTOPTR(moor_roles_server)
 
 /* Looks at the identity; who waits is told if there is news. */
 void moor_roles_server_changed(struct moor_roles_server *s);
+
+/* Every route of roles.sock; tests walk them, too. */
+extern const struct moor_http_route moor_roles_routes[];
+extern const size_t moor_roles_route_count;
 
 #endif
