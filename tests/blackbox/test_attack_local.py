@@ -13,16 +13,14 @@ import socket
 import urllib.parse
 
 import pytest
-from harness import web
+from harness import routes, web
 from harness.machine import Machine
 from harness.process import program
 from harness.users import NOBODY, as_user
 
-TOKEN = ("/metadata/identity/oauth2/token?"
-         "api-version=2020-06-01&resource=https%3A%2F%2Fvault.example.com")
-ROUTES = [TOKEN, TOKEN.replace("/metadata/identity/oauth2/token", "/identity"),
-          "/metadata/instance?api-version=2020-06-01",
-          "/metadata/instance/compute?api-version=2020-06-01", "/agentstatus"]
+QUERY = "api-version=2020-06-01&resource=https%3A%2F%2Fvault.example.com"
+TOKEN = f"/metadata/identity/oauth2/token?{QUERY}"
+OPEN = "/agentstatus"  # the one route that asks for nothing
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can speak as another user")
 
 
@@ -75,45 +73,61 @@ def state_hash(machine):
 # 1. No header, a wrong one, another protocol: nothing is given, nothing changes
 
 
-def malformed(route, port, key):
-    get = f"GET {route} HTTP/1.1\r\n"
-    host = f"Host: localhost:{port}\r\n"
-    metadata = "Metadata: true\r\n"
-    sound = get + host + metadata
+def unmarked(get, host, key):
+    """Requests that lack the header that no browser sends."""
     yield "no Metadata", get + host + "\r\n"
     yield "an empty Metadata", get + host + "Metadata:\r\n\r\n"
-    yield "Metadata twice", sound + metadata + "\r\n"
     yield "Metadata: false", get + host + "Metadata: false\r\n\r\n"
+    yield "Metadata and more", get + host + "Metadata: true, true\r\n\r\n"
+    hidden = f"{get}{host}Metadata: true\r\n"
+    yield "a hidden second request", (get + host + f"Content-Length: {len(hidden)}\r\n\r\n" + hidden)
+    for scheme in ("", "Basic ", "Bearer ", "Digest ", "basic", "Basic\t\t", "Negotiate "):
+        yield f"scheme {scheme!r}", get + host + f"Authorization: {scheme}{key}\r\n\r\n"
+
+
+def malformed(get, host, key):
+    """What is no request for anything."""
+    metadata = "Metadata: true\r\n"
+    sound = get + host + metadata
+    yield "Metadata twice", sound + metadata + "\r\n"
     yield "Metadata folded", get + host + "Metadata:\r\n true\r\n\r\n"
     yield "Metadata with a blank before the colon", get + host + "Metadata : true\r\n\r\n"
     yield "no Host", get + metadata + "\r\n"
     yield "Host twice", sound + host + "\r\n"
     yield "HTTP/1.0", sound.replace("HTTP/1.1", "HTTP/1.0") + "\r\n"
-    yield "HTTP/0.9", f"GET {route}\r\n"
+    yield "HTTP/0.9", get.replace(" HTTP/1.1", "")
     yield "HTTP/2.0", sound.replace("HTTP/1.1", "HTTP/2.0") + "\r\n"
     yield "a chunked body that lies", sound + "Transfer-Encoding: chunked\r\n\r\nzz\r\n"
     yield "length and coding", (sound + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
                                 "0\r\n\r\n")
-    yield "a hidden second request", get + host + f"Content-Length: {len(sound)}\r\n\r\n" + sound
-    for scheme in ("", "Bearer ", "Digest ", "basic", "Basic\t\t", "Negotiate "):
-        yield f"scheme {scheme!r}", get + host + f"Authorization: {scheme}{key}\r\n\r\n"
     yield "the key twice", (sound + f"Authorization: Basic {key}\r\n" * 2 + "\r\n")
+    route = get.split()[1]
     for header in ("X-Original-URL", "X-Rewrite-URL", "X-HTTP-Method-Override"):
         yield header, get.replace(route, "/nothing") + host + metadata + f"{header}: {route}\r\n\r\n"
 
 
 def test_no_route_gives_anything_to_a_request_that_lacks_something(served):
     before = state_hash(served)
-    key = "A" * 48
+    host, key = f"Host: localhost:{port_of(served)}\r\n", "A" * 48
     count = 0
-    for route in ROUTES[:-1]:
-        for what, text in malformed(route, port_of(served), key):
+    for route in routes.of("himds"):
+        get = f"{route.method} {route.pattern}?{QUERY} HTTP/1.1\r\n"
+        forms = [*malformed(get, host, key), *(unmarked(get, host, key) if route.pattern != OPEN else ())]
+        for what, text in forms:
             said = send(served, text)
             assert statuses(said) and all(400 <= s < 600 for s in statuses(said)), (what, said)
             assert b"access_token" not in said and b"resourceId" not in said, what
             count += 1
-    assert count > 90
+    assert count > 150
     assert state_hash(served) == before
+
+
+def test_every_route_serves_whoever_asks_as_it_must_be_asked(served):
+    """What the forms above lack is all that they lack."""
+    for route in routes.of("himds"):
+        said = send(served, f"{route.method} {route.pattern}?{QUERY} HTTP/1.1\r\nMetadata: true\r\n"
+                            f"Host: localhost:{port_of(served)}\r\n\r\n")
+        assert statuses(said) == [401 if b"authenticate" in said.lower() else 200], (route, said)
 
 
 def test_requests_sent_ahead_are_judged_each_by_itself(served):
@@ -249,25 +263,37 @@ def test_a_key_sent_many_times_at_once_gives_one_token(served, full):
 
 # 5. The sockets: who may ask what
 
-ADMIN = [("POST", "/connect/begin"), ("POST", "/connect/finish"), ("POST", "/disconnect")]
-ROLES = [("GET", "/token?resource=https://management.azure.com"), ("GET", "/state"),
-         ("PUT", "/hashes")]
 
 
 def ask_all(sock, calls):
-    return [web.request(method, f"http://localhost{path}", {} if method != "GET" else None,
-                        unix=sock).status for method, path in calls]
+    """What each route of a socket answers: to the sound request, and to a verb it has not."""
+    found = []
+    for route in calls:
+        for method in (route.method, "PATCH"):
+            path = f"{route.pattern}?resource=https://management.azure.com"
+            found.append(web.request(method, f"http://localhost{path}",
+                                     {} if method != "GET" else None, unix=sock).status)
+    return found
+
+
+def in_session(act, *arguments):
+    """In a session of its own, as a user who logged in elsewhere."""
+    os.setsid()
+    return act(*arguments)
 
 
 @as_root
 def test_sockets_do_nothing_for_other_users(served):
+    """Every route but the open one; others, a member of the group, a container's user, a user of
+    another session."""
     before = state_hash(served)
-    roles = served.path("/run/mooring/roles.sock")
+    sockets = {served.socket: [r for r in routes.of("himds.sock") if r.who == "administrator"],
+               served.path("/run/mooring/roles.sock"): routes.of("roles.sock")}
     gid = (served.state / "tokens").stat().st_gid
-    for uid, groups in ((NOBODY, ()), (NOBODY, (gid,)), (12345, ()), (2**31, ())):
-        assert set(as_user(uid, ask_all, served.socket, ADMIN, groups=groups)) == {403}
-        with contextlib.suppress(AssertionError):  # may be unable to connect at all
-            assert set(as_user(uid, ask_all, roles, ROLES, groups=groups)) == {403}
+    for path, calls in sockets.items():
+        for uid, groups in ((NOBODY, ()), (NOBODY, (gid,)), (12345, ()), (2**31, ())):
+            for how in ((ask_all,), (in_session, ask_all)):
+                assert set(as_user(uid, *how, path, calls, groups=groups)) == {403}, (path, uid)
     assert state_hash(served) == before
     assert served.token_answer("https://vault.example.com").status == 200
 

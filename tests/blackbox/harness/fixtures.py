@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The fixtures of black-box and client tests."""
+import contextlib
 import os
 import random
 import shutil
@@ -42,7 +43,9 @@ def workspace():
         yield space
 
 
-def _served():
+@contextlib.contextmanager
+def serving():
+    """A control plane of one's own, and its end."""
     with _Space() as space:
         server = ControlPlane(space).start()
         try:
@@ -53,7 +56,8 @@ def _served():
 
 @pytest.fixture(scope="session")
 def _shared_controlplane():
-    yield from _served()
+    with serving() as server:
+        yield server
 
 
 @pytest.fixture
@@ -67,7 +71,8 @@ def controlplane(_shared_controlplane):
 @pytest.fixture
 def own_controlplane():
     """A control plane of this test's own, to kill, restart or break."""
-    yield from _served()
+    with serving() as server:
+        yield server
 
 
 @pytest.fixture
