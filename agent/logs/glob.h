@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * glob.h: file patterns: absolute paths in which '*' stands for any run of characters, none
- * included, within one component. A name that starts with '.' is matched only by a component that
- * does too. Folders that are links are not searched.
+ * included, within one component, and one component "**", not the last, for any number of folders,
+ * none included, up to MOOR_GLOB_DEEP_MAX. A name that starts with '.' is matched only by a
+ * component that does too. Folders that are links are not searched.
  */
 #ifndef MOOR_LOGS_GLOB_H
 #define MOOR_LOGS_GLOB_H
@@ -12,6 +13,8 @@
 #include "base/error.h"
 #include "base/span.h"
 #include "platform/file.h"
+
+#define MOOR_GLOB_DEEP_MAX 32
 
 bool moor_glob_valid(const char *pattern);
 /* One component. */

@@ -6,9 +6,12 @@
 
 #include "logs/deadletter.h"
 #include "logs/lines.h"
+#include "logs/wide.h"
 #include "platform/clock.h"
 
 #define WINDOW_BYTES (3 * MOOR_LINE_MAX)
+#define WIDE_BYTES   (2 * MOOR_LINE_MAX) /* becomes WINDOW_BYTES at most */
+#define BOM          "\xef\xbb\xbf"
 
 /* One file being read. */
 struct reading {
@@ -17,9 +20,11 @@ struct reading {
     struct moor_packer *packer;
     int64_t now_ms;
     struct moor_row_frame frame;
-    char *window;
+    char *window;    /* UTF-8, or what is to become it */
     size_t have;     /* bytes in the window */
-    uint64_t offset; /* of the window's first byte */
+    uint64_t offset; /* of the window's first byte, in the file */
+    moor_wide order; /* of a file of 16 bits a character */
+    char *wide;      /* a piece of such a file; NULL = none came yet */
     bool skipping;
     bool enough; /* of this file, for this turn */
     bool full;   /* the body: nothing more of any file */
@@ -56,25 +61,31 @@ static bool take_line(struct reading *r, struct moor_span line, bool cut, uint64
     return true;
 }
 
-/* A byte order mark is no part of the first line. */
-static struct moor_span without_bom(struct moor_span line, uint64_t offset)
+/* How long what is in the window is in the file. */
+static uint64_t in_file(const struct reading *r, struct moor_span s)
 {
-    if (offset == 0 && moor_span_starts(line, "\xef\xbb\xbf")) {
-        line.p += 3;
-        line.n -= 3;
+    return r->order == MOOR_WIDE_NOT ? s.n : moor_wide_length(s);
+}
+
+/* A byte order mark is no part of the first line. */
+static void pass_bom(const struct reading *r, struct moor_span *rest)
+{
+    if (r->offset == 0 && moor_span_starts(*rest, BOM)) {
+        rest->p += sizeof(BOM) - 1;
+        rest->n -= sizeof(BOM) - 1;
     }
-    return line;
 }
 
 /* Takes the window's lines and moves what is left to its start. */
 static void take_window(struct reading *r, bool settled, bool last)
 {
-    struct moor_span rest = { r->window, r->have };
+    struct moor_span rest = { r->window, r->have }, taken = rest;
     uint64_t stop = r->s->from.offset + r->h->source_bytes;
+    pass_bom(r, &rest);
+    uint64_t offset = r->offset + in_file(r, moor_span(taken.p, taken.n - rest.n));
     for (;;) {
         struct moor_span before = rest, line = MOOR_SPAN_NONE;
         bool was_skipping = r->skipping;
-        uint64_t offset = r->offset + (uint64_t)(rest.p - r->window);
         if (offset >= stop) {
             r->enough = true;
             break;
@@ -83,37 +94,66 @@ static void take_window(struct reading *r, bool settled, bool last)
             moor_cut_record(&rest, r->h->record_start, settled, last, &r->skipping, &line);
         if (how == MOOR_CUT_NONE)
             break;
-        if (how == MOOR_CUT_SKIPPED)
-            continue;
-        if (!take_line(r, without_bom(line, offset), how == MOOR_CUT_TOO_LONG, offset)) {
+        if (how != MOOR_CUT_SKIPPED && !take_line(r, line, how == MOOR_CUT_TOO_LONG, offset)) {
             rest = before;
             r->skipping = was_skipping;
             r->enough = r->full = true;
             break;
         }
+        offset += in_file(r, moor_span(before.p, before.n - rest.n));
     }
-    size_t taken = r->have - rest.n;
     memmove(r->window, rest.p, rest.n);
     r->have = rest.n;
-    r->offset += taken;
+    r->offset = offset;
+}
+
+/* More of the file into the window. */
+static moor_code fill_window(struct reading *r, bool *end, struct moor_error *err)
+{
+    size_t got = 0, room = WINDOW_BYTES - r->have;
+    moor_code c =
+        plat_read_at(&r->s->file, r->offset + r->have, r->window + r->have, room, &got, err);
+    r->have += got;
+    *end = got < room;
+    return c;
+}
+
+static moor_code fill_from_wide(struct reading *r, bool *end, struct moor_error *err)
+{
+    size_t got = 0, room = (WINDOW_BYTES - r->have) / 3 * 2 & ~(size_t)1;
+    uint64_t at = r->offset + moor_wide_length(moor_span(r->window, r->have));
+    if (!r->wide)
+        r->wide = malloc(WIDE_BYTES);
+    if (!r->wide)
+        return moor_fail(err, MOOR_E_NOMEM, "reading: out of memory");
+    moor_code c = plat_read_at(&r->s->file, at, r->wide, room, &got, err);
+    *end = got < room;
+    r->have += moor_wide_decode(r->order, moor_span(r->wide, got), *end, r->window + r->have);
+    return c;
 }
 
 static moor_code read_lines(struct reading *r, struct moor_error *err)
 {
     bool end = false;
     while (!r->enough && !end) {
-        size_t got = 0, room = WINDOW_BYTES - r->have;
         moor_code c =
-            plat_read_at(&r->s->file, r->offset + r->have, r->window + r->have, room, &got, err);
+            r->order == MOOR_WIDE_NOT ? fill_window(r, &end, err) : fill_from_wide(r, &end, err);
         if (c != MOOR_OK)
             return c;
-        r->have += got;
-        end = got < room;
         take_window(r, end && (r->s->settled || r->s->last), end && r->s->last);
     }
     r->s->more = r->enough;
     r->s->unfinished = !r->enough && r->have > 0;
     return MOOR_OK;
+}
+
+static moor_code find_order(struct reading *r, struct moor_error *err)
+{
+    char start[2];
+    size_t got = 0;
+    moor_code c = plat_read_at(&r->s->file, 0, start, sizeof(start), &got, err);
+    r->order = moor_wide_of(moor_span(start, got));
+    return c;
 }
 
 /* Something to recognise the file by at the end, also when nothing of it was taken before. */
@@ -131,7 +171,13 @@ static moor_code make_witness(const struct moor_harvest_source *s, struct moor_m
     return c;
 }
 
-/* A file that was replaced under our hands gave lines that never were: the whole body is void. */
+/* A file that was replaced or emptied under our hands gave lines that never were: the whole body is
+ * void, and read anew. */
+static moor_code was_truncated(const struct moor_harvest_source *s, struct moor_error *err)
+{
+    return moor_fail(err, MOOR_E_CANCELED, "%s: was truncated while it was read", s->path);
+}
+
 static moor_code read_source(struct reading *r, struct moor_error *err)
 {
     struct moor_harvest_source *s = r->s;
@@ -143,14 +189,15 @@ static moor_code read_source(struct reading *r, struct moor_error *err)
         return c;
     c = make_witness(s, &witness, err);
     if (c == MOOR_OK)
+        c = find_order(r, err);
+    if (c == MOOR_OK)
         c = read_lines(r, err);
     if (c == MOOR_OK)
         c = moor_mark_make(&s->file, r->offset, r->skipping, &s->to, err);
     if (c == MOOR_OK)
         c = moor_mark_check(&s->file, &witness, &after, err);
-    if (c == MOOR_OK && after != MOOR_MARK_FITS)
-        c = moor_fail(err, MOOR_E_CANCELED, "%s: was truncated while it was read", s->path);
-    return c;
+    bool emptied = c == MOOR_E_BADINPUT || (c == MOOR_OK && after != MOOR_MARK_FITS);
+    return emptied ? was_truncated(s, err) : c;
 }
 
 static moor_code read_one(struct reading *r, struct moor_harvest_source *s, struct moor_error *err)
@@ -210,6 +257,7 @@ static void run_files(struct moor_harvest *h)
     struct reading r = { .h = h, .packer = h->packer, .window = window, .now_ms = plat_utc_ms() };
     if (read_body(h, &r, &e) != MOOR_OK)
         h->error = e;
+    free(r.wide);
 }
 
 static void run_journal(struct moor_harvest *h)

@@ -229,8 +229,17 @@ static struct moor_input *add_input(struct moor_inputs *in, struct plat_file *fi
     return f;
 }
 
+static void unpack_whole(const struct moor_inputs *in, struct moor_candidate *c)
+{
+    struct moor_error e = MOOR_ERROR_INIT;
+    plat_file_drop(&c->file);
+    if (moor_unpack(&c->packed, 0, &c->file, &e) != MOOR_OK)
+        moor_log_error(MOOR_LOG_WARNING, "logs.packed_unreadable", &e, "flow", in->key, "path",
+                       c->path, NULL);
+}
+
 /* Where to begin with a file that turned up: at the position of the one it is, or a copy of. */
-static struct moor_mark begin_at(struct moor_inputs *in, const struct moor_candidate *c)
+static struct moor_mark begin_at(struct moor_inputs *in, struct moor_candidate *c)
 {
     const struct moor_file_key key = { c->st.device, c->st.inode };
     struct moor_mark start = { .offset = 0 };
@@ -249,7 +258,9 @@ static struct moor_mark begin_at(struct moor_inputs *in, const struct moor_candi
         if (f->done.offset > 0 &&
             moor_candidate_kin(c, f->path, &f->key, &f->done) == MOOR_KIN_COPY)
             return f->done;
-    if (moor_mark_start(&c->file, &start, NULL) != MOOR_OK)
+    if (c->packing == MOOR_PACKING_GZIP)
+        unpack_whole(in, c);
+    if (!plat_file_is_open(&c->file) || moor_mark_start(&c->file, &start, NULL) != MOOR_OK)
         start = (struct moor_mark){ .offset = 0 };
     return start;
 }
@@ -279,17 +290,15 @@ static void touch(struct moor_input *f, const char *path, uint64_t size)
 static void look_into(struct moor_inputs *in, const char *path)
 {
     MOOR_AUTO(moor_buf) real = MOOR_BUF(4096);
-    struct moor_candidate c = { .path = path, .file = PLAT_FILE_INIT };
+    struct moor_candidate c;
     struct moor_error e = MOOR_ERROR_INIT;
-    moor_code code = plat_open_followed(path, &c.file, &real, &e);
-    if (code == MOOR_OK)
-        code = plat_fstat(&c.file, &c.st, &e);
+    moor_code code = moor_candidate_open(&c, path, &real, &e);
     if (code == MOOR_OK && !allowed(in, moor_buf_cstr(&real)))
         code = moor_fail(&e, MOOR_E_DENIED, "%s: logs.allowPaths or logs.denyPaths", path);
     if (code != MOOR_OK) {
         if (code != MOOR_E_NOTFOUND)
             moor_log_error(MOOR_LOG_WARNING, "logs.input_refused", &e, "flow", in->key, NULL);
-        plat_file_drop(&c.file);
+        moor_candidate_drop(&c);
         return;
     }
     const struct moor_file_key key = { c.st.device, c.st.inode };
@@ -298,13 +307,13 @@ static void look_into(struct moor_inputs *in, const char *path)
         touch(f, path, c.st.size);
         if (f->watch < 0)
             watch_file(in, f, moor_buf_cstr(&real));
-    } else if (!moor_candidate_is_packed(&c)) {
+    } else if (c.packing == MOOR_PACKING_NONE) {
         const struct moor_mark mark = begin_at(in, &c);
         f = add_input(in, &c.file, path, &c.st, &mark);
         if (f)
             watch_file(in, f, moor_buf_cstr(&real));
     }
-    plat_file_drop(&c.file);
+    moor_candidate_drop(&c);
 }
 
 static void on_file(void *ctx, const char *path, const struct plat_stat *st)
@@ -352,36 +361,75 @@ static void add_gone(struct moor_inputs *in, struct moor_candidate *c, const cha
     moor_log(MOOR_LOG_INFO, "logs.rotated_file_found", "flow", in->key, "path", c->path, NULL);
 }
 
+static bool is_packed_rotation(void *ctx, const char *name, const struct plat_stat *st)
+{
+    (void)st;
+    return moor_packed_name(name) && moor_rotation_name(ctx, name);
+}
+
+/* It may be what is missing, but nobody here can tell. */
+static void name_unreadable(void *ctx, const char *path)
+{
+    struct moor_candidate c;
+    (void)ctx;
+    if (moor_candidate_open(&c, path, NULL, NULL) != MOOR_OK)
+        return;
+    if (c.packing == MOOR_PACKING_OTHER)
+        moor_log(MOOR_LOG_WARNING, "logs.packed_unreadable", "path", path, "reason",
+                 "it is packed, not with gzip", NULL);
+    moor_candidate_drop(&c);
+}
+
+/* Where a known file went that is not there any more. */
+static void recover_one(struct moor_inputs *in, struct moor_known *k)
+{
+    struct moor_candidate c = { .file = PLAT_FILE_INIT, .packed = PLAT_FILE_INIT };
+    /* Its own file may be there, emptied: what it held is in a copy. */
+    if (allowed(in, k->path) && moor_candidate_search(k->path, &k->key, &k->mark, &c)) {
+        add_gone(in, &c, k->path, &k->mark);
+        k->found = true;
+    } else {
+        k->found = find(in, &k->key);
+        moor_rotations_in(k->path, k->seen_ms - MOOR_INPUT_UNSEEN_MS, is_packed_rotation,
+                          name_unreadable, strrchr(k->path, '/') + 1);
+    }
+    moor_candidate_drop(&c);
+}
+
 /* Files that were rotated away while we were not running. */
 static void recover(struct moor_inputs *in)
 {
-    for (struct moor_known *k = in->known; k; k = k->next) {
-        struct moor_candidate c = { .file = PLAT_FILE_INIT };
-        if (k->found)
-            continue;
-        /* Its own file may be there, emptied: what it held is in a copy. */
-        if (allowed(in, k->path) && moor_candidate_search(k->path, &k->key, &k->mark, &c)) {
-            add_gone(in, &c, k->path, &k->mark);
-            k->found = true;
-        } else if (find(in, &k->key)) {
-            k->found = true;
-        }
-        moor_candidate_drop(&c);
-    }
+    for (struct moor_known *k = in->known; k; k = k->next)
+        if (!k->found)
+            recover_one(in, k);
+}
+
+/* What was packed of a file that we still hold is read from that. */
+static bool is_held(const struct moor_inputs *in, const struct moor_candidate *c)
+{
+    for (const struct moor_input *f = in->first; f; f = f->next)
+        if (plat_file_is_open(&f->file) && moor_unpack_is_of(&c->packed, &f->file))
+            return true;
+    return false;
+}
+
+static bool can_be_read(const struct moor_inputs *in, const struct moor_candidate *c)
+{
+    return c->packing == MOOR_PACKING_NONE || (c->packing == MOOR_PACKING_GZIP && !is_held(in, c));
 }
 
 static void on_rotation(void *ctx, const char *path)
 {
     struct moor_inputs *in = ctx;
     MOOR_AUTO(moor_buf) real = MOOR_BUF(4096);
-    struct moor_candidate c = { .path = path, .file = PLAT_FILE_INIT };
-    bool good = plat_open_followed(path, &c.file, &real, NULL) == MOOR_OK &&
-                plat_fstat(&c.file, &c.st, NULL) == MOOR_OK && allowed(in, moor_buf_cstr(&real)) &&
-                !moor_candidate_is_packed(&c);
+    struct moor_candidate c;
+    if (moor_candidate_open(&c, path, &real, NULL) != MOOR_OK)
+        return;
     const struct moor_file_key key = { c.st.device, c.st.inode };
-    if (good && !find(in, &key)) {
+    if (allowed(in, moor_buf_cstr(&real)) && !find(in, &key) && can_be_read(in, &c)) {
         const struct moor_mark start = begin_at(in, &c);
-        add_gone(in, &c, path, &start);
+        if (plat_file_is_open(&c.file))
+            add_gone(in, &c, path, &start);
     }
     moor_candidate_drop(&c);
 }
@@ -544,7 +592,7 @@ static void become_copy(struct moor_inputs *in, struct moor_input *f, struct moo
 
 void moor_inputs_restart(struct moor_inputs *in, struct moor_input *f)
 {
-    struct moor_candidate c = { .file = PLAT_FILE_INIT };
+    struct moor_candidate c = { .file = PLAT_FILE_INIT, .packed = PLAT_FILE_INIT };
     const struct moor_file_key none = { 0, 0 };
     if (f->gone) {
         write_off(in, f);
@@ -579,7 +627,7 @@ static bool reopen(struct moor_inputs *in, struct moor_input *f)
     if (plat_open_followed(f->path, &file, NULL, NULL) != MOOR_OK ||
         plat_fstat(&file, &st, NULL) != MOOR_OK || st.inode != f->key.inode ||
         st.device != f->key.device) {
-        struct moor_candidate c = { .file = PLAT_FILE_INIT };
+        struct moor_candidate c = { .file = PLAT_FILE_INIT, .packed = PLAT_FILE_INIT };
         bool found = moor_candidate_search(f->path, &f->key, &f->done, &c);
         if (found)
             plat_file_move(&file, &c.file);

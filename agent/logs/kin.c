@@ -7,11 +7,30 @@
 #include "base/attr.h"
 #include "base/buf.h"
 #include "base/span.h"
+#include "run/log.h"
 
 #define COPIES_MAX 64 /* of a folder's entries that are opened in search of a copy */
 
+moor_code moor_candidate_open(struct moor_candidate *c, const char *path, struct moor_buf *real,
+                              struct moor_error *err)
+{
+    *c = (struct moor_candidate){ .path = path, .file = PLAT_FILE_INIT, .packed = PLAT_FILE_INIT };
+    moor_code code = plat_open_followed(path, &c->file, real, err);
+    if (code == MOOR_OK)
+        code = plat_fstat(&c->file, &c->st, err);
+    if (code != MOOR_OK) {
+        moor_candidate_drop(c);
+        return code;
+    }
+    c->packing = moor_packing_of(&c->file);
+    if (c->packing != MOOR_PACKING_NONE)
+        plat_file_move(&c->packed, &c->file);
+    return MOOR_OK;
+}
+
 void moor_candidate_drop(struct moor_candidate *c)
 {
+    plat_file_drop(&c->packed);
     plat_file_drop(&c->file);
     free(c->own_path);
     c->own_path = NULL;
@@ -46,12 +65,41 @@ static bool lost(const char *path, const struct moor_file_key *key, const struct
     return moor_mark_check(&f, mark, &fit, NULL) != MOOR_OK || fit != MOOR_MARK_FITS;
 }
 
-moor_kinship moor_candidate_kin(const struct moor_candidate *c, const char *path,
+/* Whether it begins as the mark has it is seen before all of it is unpacked. */
+static moor_mark_fit fit_packed(struct moor_candidate *c, const struct moor_mark *mark)
+{
+    char head[MOOR_MARK_HEAD];
+    size_t got = 0;
+    struct moor_error e = MOOR_ERROR_INIT;
+    moor_mark_fit fit = MOOR_MARK_OTHER;
+    plat_file_drop(&c->file);
+    if (c->packing != MOOR_PACKING_GZIP ||
+        moor_unpack_head(&c->packed, head, mark->head_len, &got, NULL) != MOOR_OK ||
+        !moor_mark_begins(mark, moor_span(head, got)))
+        return MOOR_MARK_OTHER;
+    moor_code code = moor_unpack(&c->packed, mark->offset, &c->file, &e);
+    if (code == MOOR_OK)
+        code = moor_mark_check(&c->file, mark, &fit, &e);
+    if (code != MOOR_OK)
+        moor_log_error(MOOR_LOG_WARNING, "logs.packed_unreadable", &e, "path", c->path, NULL);
+    return fit;
+}
+
+static moor_mark_fit fit_of(struct moor_candidate *c, const struct moor_mark *mark)
+{
+    moor_mark_fit fit = MOOR_MARK_SHORT;
+    if (c->packing != MOOR_PACKING_NONE)
+        return fit_packed(c, mark);
+    if (c->st.size >= mark->offset && moor_mark_check(&c->file, mark, &fit, NULL) != MOOR_OK)
+        return MOOR_MARK_OTHER;
+    return fit;
+}
+
+moor_kinship moor_candidate_kin(struct moor_candidate *c, const char *path,
                                 const struct moor_file_key *key, const struct moor_mark *mark)
 {
     struct moor_kin_facts k = {
         .same_inode = c->st.inode == key->inode && c->st.device == key->device,
-        .fit = MOOR_MARK_SHORT,
         .rotation_name =
             moor_same_folder(c->path, path) && moor_rotation_name(leaf_of(path), leaf_of(c->path)),
         .offset = mark->offset,
@@ -59,8 +107,7 @@ moor_kinship moor_candidate_kin(const struct moor_candidate *c, const char *path
     /* Neither number nor name speak for it: no need to look at its bytes. */
     if (!k.same_inode && !k.rotation_name)
         return MOOR_KIN_NONE;
-    if (c->st.size >= mark->offset && moor_mark_check(&c->file, mark, &k.fit, NULL) != MOOR_OK)
-        k.fit = MOOR_MARK_OTHER;
+    k.fit = fit_of(c, mark);
     if (!k.same_inode && k.fit == MOOR_MARK_FITS)
         k.known_lost_it = lost(path, key, mark);
     return moor_mark_kinship(&k);
@@ -80,15 +127,11 @@ struct search {
 static bool try_entry(struct search *s, const char *name)
 {
     MOOR_AUTO(moor_buf) path = MOOR_BUF(4096);
-    struct moor_candidate c = { .file = PLAT_FILE_INIT };
+    struct moor_candidate c;
     moor_buf_add(&path, s->path, s->folder_len);
     moor_buf_str(&path, name);
-    if (path.failed || plat_open_followed(moor_buf_cstr(&path), &c.file, NULL, NULL) != MOOR_OK ||
-        plat_fstat(&c.file, &c.st, NULL) != MOOR_OK) {
-        moor_candidate_drop(&c);
+    if (path.failed || moor_candidate_open(&c, moor_buf_cstr(&path), NULL, NULL) != MOOR_OK)
         return false;
-    }
-    c.path = moor_buf_cstr(&path);
     moor_kinship kin = moor_candidate_kin(&c, s->path, s->key, s->mark);
     if (kin != (s->copies ? MOOR_KIN_COPY : MOOR_KIN_SAME) ||
         moor_buf_take(&path, "path", &c.own_path, NULL) != MOOR_OK) {
@@ -104,7 +147,8 @@ static bool on_entry(void *ctx, const char *name, const struct plat_stat *st)
 {
     struct search *s = ctx;
     const char *leaf = s->path + s->folder_len;
-    if (!st->is_file || st->size < s->mark->offset)
+    bool too_short = st->size < s->mark->offset && !moor_packed_name(name);
+    if (!st->is_file || too_short)
         return true;
     /* A file found by its rotated name has kept it: its own name is looked at, too. */
     if (s->copies ? !moor_rotation_name(leaf, name) || s->opened++ >= COPIES_MAX
@@ -185,20 +229,4 @@ void moor_rotations_in(const char *path, int64_t since_ms, moor_rotation_fn want
             fn(ctx, moor_buf_cstr(&found));
     }
     free(r.items);
-}
-
-bool moor_candidate_is_packed(const struct moor_candidate *c)
-{
-    static const char *const magics[] = { "\x1f\x8b", "BZh",
-                                          "\xfd"
-                                          "7zXZ",
-                                          "\x28\xb5\x2f\xfd" };
-    char start[6];
-    size_t got = 0;
-    if (plat_read_at(&c->file, 0, start, sizeof(start), &got, NULL) != MOOR_OK)
-        return false;
-    for (size_t i = 0; i < MOOR_COUNTOF(magics); i++)
-        if (moor_span_starts(moor_span(start, got), magics[i]))
-            return true;
-    return false;
 }

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/attr.h"
 #include "base/sha256.h"
 
 static moor_code digest_at(const struct plat_file *f, uint64_t offset, size_t n,
@@ -100,9 +101,26 @@ moor_kinship moor_mark_kinship(const struct moor_kin_facts *k)
     return k->known_lost_it || k->offset >= MOOR_MARK_HEAD ? MOOR_KIN_COPY : MOOR_KIN_NONE;
 }
 
-bool moor_rotation_name_strict(const char *leaf, const char *candidate)
+bool moor_mark_begins(const struct moor_mark *m, struct moor_span head)
 {
-    size_t n = strlen(leaf), have = strlen(candidate), common = 0;
+    unsigned char full[MOOR_SHA256_LEN];
+    moor_sha256_of(head, full);
+    return m->head_len > 0 && head.n == m->head_len && memcmp(full, m->head, MOOR_MARK_DIGEST) == 0;
+}
+
+size_t moor_packed_name(const char *leaf)
+{
+    static const char *const ends[] = { ".gz", ".bz2", ".xz", ".zst" };
+    struct moor_span s = moor_span_str(leaf);
+    for (size_t i = 0; i < MOOR_COUNTOF(ends); i++)
+        if (moor_span_ends(s, ends[i]) && s.n > strlen(ends[i]))
+            return s.n - strlen(ends[i]);
+    return 0;
+}
+
+static bool is_strict(const char *leaf, const char *candidate, size_t have)
+{
+    size_t n = strlen(leaf), common = 0;
     while (common < n && candidate[common] == leaf[common])
         common++;
     if (have <= n)
@@ -110,23 +128,35 @@ bool moor_rotation_name_strict(const char *leaf, const char *candidate)
     /* What is in the candidate and not in the leaf, wherever it was put in. */
     for (size_t at = common + 1; at-- > 0;) {
         size_t extra = strspn(candidate + at, "0123456789.-_");
-        if (extra >= have - n && strcmp(candidate + at + (have - n), leaf + at) == 0 &&
+        if (extra >= have - n && memcmp(candidate + at + (have - n), leaf + at, n - at) == 0 &&
             (at == n || leaf[at] == '.') && strchr(".-_", candidate[at]))
             return true;
     }
     return false;
 }
 
-bool moor_rotation_name(const char *leaf, const char *candidate)
+bool moor_rotation_name_strict(const char *leaf, const char *candidate)
+{
+    size_t stem = moor_packed_name(candidate);
+    return is_strict(leaf, candidate, strlen(candidate)) ||
+           (stem > 0 && is_strict(leaf, candidate, stem));
+}
+
+static bool is_rotation(const char *leaf, const char *candidate, size_t have)
 {
     const char *dot = strrchr(leaf, '.');
     size_t n = strlen(leaf), stem = dot && dot != leaf ? (size_t)(dot - leaf) : n;
-    if (strcmp(leaf, candidate) == 0)
+    if (have <= n)
         return false;
-    if (strncmp(candidate, leaf, n) == 0 && strchr(".-_~", candidate[n]))
+    if (memcmp(candidate, leaf, n) == 0 && strchr(".-_~", candidate[n]))
         return true;
-    size_t have = strlen(candidate);
-    return stem < n && have > n && strncmp(candidate, leaf, stem) == 0 &&
-           strchr(".-_", candidate[stem]) &&
-           strcmp(candidate + have - (n - stem), leaf + stem) == 0;
+    return stem < n && memcmp(candidate, leaf, stem) == 0 && strchr(".-_", candidate[stem]) &&
+           memcmp(candidate + have - (n - stem), leaf + stem, n - stem) == 0;
+}
+
+bool moor_rotation_name(const char *leaf, const char *candidate)
+{
+    size_t stem = moor_packed_name(candidate);
+    return is_rotation(leaf, candidate, strlen(candidate)) ||
+           (stem > 0 && is_rotation(leaf, candidate, stem));
 }

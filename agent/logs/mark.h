@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/span.h"
 #include "platform/file.h"
 
 #define MOOR_MARK_HEAD   1024
@@ -63,7 +64,13 @@ struct moor_kin_facts {
 /* Pure. A copy must be proved: to read twice is a nuisance, to skip lines is a loss. */
 moor_kinship moor_mark_kinship(const struct moor_kin_facts *k);
 
-/* "app.log" and "app.log.1", "app.log-20261122", "app-20261122.log": how rotation names things. */
+/* Whether these bytes, head_len of them, are those that the file began with. */
+bool moor_mark_begins(const struct moor_mark *m, struct moor_span head);
+
+/* The length of a name without ".gz" or the like at its end; 0: it has none. */
+size_t moor_packed_name(const char *leaf);
+/* "app.log" and "app.log.1", "app.log-20261122", "app-20261122.log", the same with ".gz" or the
+ * like: how rotation names things. */
 bool moor_rotation_name(const char *leaf, const char *candidate);
 /* The same when nothing but the name speaks for it: what was added are digits and ".-_". */
 bool moor_rotation_name_strict(const char *leaf, const char *candidate);

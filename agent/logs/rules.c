@@ -249,7 +249,7 @@ static moor_code prepare_files(const struct source *s, struct moor_flow_spec *f,
         if (strlen(pattern) > PATTERN_MAX || !moor_glob_valid(pattern))
             return moor_fail(err, MOOR_E_BADINPUT,
                              "filePatterns[%zu]: want an absolute path without . and .., '*' for "
-                             "any part of a name",
+                             "any part of a name, '**' once for any folders",
                              i);
         kept[f->patterns.count++] = pattern;
     }

@@ -2,10 +2,14 @@
 /* What the log forwarder reads: lines and records, rule documents, entries of its queue. */
 #include "fuzz.h"
 
+#include <stdlib.h>
+
+#include "base/text.h"
 #include "logs/glob.h"
 #include "logs/lines.h"
 #include "logs/queue.h"
 #include "logs/rules.h"
+#include "logs/wide.h"
 
 static const char *const formats[] = {
     "ISO 8601",        "YYYY-MM-DD HH:MM:SS", "M/D/YYYY HH:MM:SS AM/PM", "Mon DD, YYYY HH:MM:SS",
@@ -65,6 +69,18 @@ static void entries_are_whole_or_damaged(struct moor_span in)
         MOOR_ASSERT(head.key && body.n <= in.n);
 }
 
+/* Whatever the bytes are, the UTF-8 is well-formed and says where in them it came from. */
+static void wide_text_keeps_its_length(struct moor_span in, moor_wide order)
+{
+    MOOR_AUTOSTR out = malloc(in.n / 2 * 3 + 1);
+    MOOR_ASSERT(out);
+    struct moor_span whole = { out, moor_wide_decode(order, in, true, out) };
+    MOOR_ASSERT(whole.n <= in.n / 2 * 3 && moor_utf8_valid(whole));
+    MOOR_ASSERT(moor_wide_length(whole) == in.n / 2 * 2);
+    struct moor_span part = { out, moor_wide_decode(order, in, false, out) };
+    MOOR_ASSERT(moor_wide_length(part) + 3 >= in.n);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct moor_span in = moor_span(data, size);
@@ -73,5 +89,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     any_line_makes_a_row(in);
     rules_are_decoded_or_refused(in);
     entries_are_whole_or_damaged(in);
+    wide_text_keeps_its_length(in, MOOR_WIDE_LE);
+    wide_text_keeps_its_length(in, MOOR_WIDE_BE);
     return 0;
 }

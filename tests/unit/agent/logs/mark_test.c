@@ -52,6 +52,14 @@ static void rotation_names_are_known(void)
         { "messages", "messages.1", true, true },
         { "messages", "messages-20261122", true, true },
         { "a1.log", "a11.log", false, false },
+        { "app.log", "app.log.1.gz", true, true },
+        { "app.log", "app.log-20261122.zst", true, true },
+        { "app.log", "app-20261122.log.gz", true, true },
+        { "app.log", "app.log.gz", true, false },
+        { "app.log", "app-errors.log.xz", true, false },
+        { "app.log", "other.log.gz", false, false },
+        { "app.log", "app.gz", false, false },
+        { "app.log", ".gz", false, false },
     };
     for (size_t i = 0; i < MOOR_COUNTOF(cases); i++) {
         bool ok = CHECK(moor_rotation_name(cases[i].leaf, cases[i].candidate) == cases[i].loose);

@@ -159,7 +159,7 @@ static void a_star_stays_within_its_component(void)
 static void only_plain_absolute_patterns_are_valid(void)
 {
     CHECK(moor_glob_valid("/a/*/b*.log"));
-    static const char *const bad[] = { "", "a", "/", "/a/", "//a", "/a/../b", "/./a", "/a/**/b" };
+    static const char *const bad[] = { "", "a", "/", "/a/", "//a", "/a/../b", "/./a", "/a/**" };
     for (size_t i = 0; i < MOOR_COUNTOF(bad); i++)
         CHECK(!moor_glob_valid(bad[i]));
 }
