@@ -53,6 +53,12 @@ struct moor_batch *moor_batch_new(struct moor_flow *f, enum moor_purpose purpose
     return NULL;
 }
 
+void moor_flow_progress(struct moor_flow *f)
+{
+    f->unsaved = true;
+    f->env->on_progress(f->env->ctx);
+}
+
 /* The state of the destination, said when it changes. */
 static void note_problem(struct moor_flow *f, const struct moor_error *err, uint64_t delay_ms)
 {
@@ -125,7 +131,7 @@ static void delivered(struct moor_flow *f, const struct moor_parcel_result *r)
     if (f->entry) {
         f->queue_done = f->entry->number;
         f->counts.queued -= f->entry->rows < f->counts.queued ? f->entry->rows : f->counts.queued;
-        f->env->on_progress(f->env->ctx);
+        moor_flow_progress(f);
     } else {
         moor_flow_apply_done(f, f->sending);
     }
@@ -222,7 +228,7 @@ void moor_flow_advance(struct moor_flow *f)
 {
     if (f->inputs.grew) {
         f->inputs.grew = false;
-        f->env->on_progress(f->env->ctx);
+        moor_flow_progress(f);
     }
     bool busy = f->in_flight || f->loading;
     if (f->stopping || f->pen.len >= MOOR_PEN_MAX / 2)
@@ -306,7 +312,7 @@ void moor_flow_drop(struct moor_flow *f, uint64_t here, uint64_t in_socket)
     f->counts.received += here + in_socket;
     f->counts.dropped_queue_full += here;
     f->counts.dropped_socket += in_socket;
-    f->env->on_progress(f->env->ctx);
+    moor_flow_progress(f);
 }
 
 void moor_flow_abandon(struct moor_flow *f)
@@ -479,15 +485,21 @@ struct moor_inputs *moor_flow_inputs(struct moor_flow *f)
     return &f->inputs;
 }
 
-moor_code moor_flow_record(struct moor_flow *f, struct moor_flow_record *out, int64_t now_ms,
-                           struct moor_arena *arena, struct moor_error *err)
+bool moor_flow_is_unsaved(const struct moor_flow *f)
+{
+    return f->unsaved || f->inputs.unsaved;
+}
+
+moor_code moor_flow_record(struct moor_flow *f, bool all, struct moor_flow_record *out,
+                           int64_t now_ms, struct moor_arena *arena, struct moor_error *err)
 {
     *out = (struct moor_flow_record){ .key = f->spec.key,
                                       .cursor = f->journal.done,
                                       .queue_done = f->queue_done,
                                       .counts = f->counts };
     f->queue_done_written = f->queue_done;
-    return moor_inputs_positions(&f->inputs, &out->files, now_ms, arena, err);
+    f->unsaved = false;
+    return moor_inputs_positions(&f->inputs, all, &out->files, now_ms, arena, err);
 }
 
 void moor_flow_recorded(struct moor_flow *f)

@@ -76,10 +76,12 @@ void moor_flow_abandon(struct moor_flow *f);
 void moor_flow_journal_changed(struct moor_flow *f); /* go afterwards */
 const struct moor_flow_spec *moor_flow_spec(const struct moor_flow *f);
 
-/* For the positions document; texts are borrowed from the flow or in the arena. */
-MOOR_NODISCARD moor_code moor_flow_record(struct moor_flow *f, struct moor_flow_record *out,
-                                          int64_t now_ms, struct moor_arena *arena,
-                                          struct moor_error *err);
+/* For the positions document; texts are borrowed from the flow or in the arena. all: of every
+ * file; else of those that changed since the last record. */
+MOOR_NODISCARD moor_code moor_flow_record(struct moor_flow *f, bool all,
+                                          struct moor_flow_record *out, int64_t now_ms,
+                                          struct moor_arena *arena, struct moor_error *err);
+bool moor_flow_is_unsaved(const struct moor_flow *f); /* something changed since then */
 /* The document of the last moor_flow_record() is on the disk: what it calls delivered can go. */
 void moor_flow_recorded(struct moor_flow *f);
 

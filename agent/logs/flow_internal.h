@@ -74,6 +74,7 @@ struct moor_flow {
     uint64_t queue_done;         /* entries up to this one are delivered */
     uint64_t queue_done_written; /* ... says the document being written */
     struct moor_log_counts counts;
+    bool unsaved; /* some of this is in no document yet */
 };
 
 /* flow.c */
@@ -82,7 +83,8 @@ bool moor_arena_list(struct moor_arena *arena, const struct moor_str_list *in,
                      struct moor_str_list *out);
 void moor_batch_free(struct moor_batch *b);
 struct moor_batch *moor_batch_new(struct moor_flow *f, enum moor_purpose purpose);
-void moor_flow_advance(struct moor_flow *f); /* begins what can be begun */
+void moor_flow_advance(struct moor_flow *f);  /* begins what can be begun */
+void moor_flow_progress(struct moor_flow *f); /* positions or counts changed */
 /* Forgets what was read, says why, and tries again later. */
 void moor_flow_wait_after(struct moor_flow *f, moor_verdict v, const struct moor_error *err);
 void moor_flow_begin_parcel(struct moor_flow *f, struct moor_buf *body, struct moor_buf *rejected,

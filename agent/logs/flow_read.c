@@ -19,7 +19,7 @@ static void journal_done(struct moor_flow *f, const struct moor_journal_read *j)
     f->counts.received += j->rows;
     f->counts.cut += j->cut;
     if (j->rows > 0)
-        f->env->on_progress(f->env->ctx);
+        moor_flow_progress(f);
 }
 
 void moor_flow_apply_done(struct moor_flow *f, const struct moor_batch *b)
@@ -31,8 +31,10 @@ void moor_flow_apply_done(struct moor_flow *f, const struct moor_batch *b)
     for (size_t i = 0; i < b->harvest->count; i++) {
         const struct moor_harvest_source *s = &b->harvest->sources[i];
         struct moor_input *in = s->owner;
-        if (in->life == b->lives[i])
+        if (in->life == b->lives[i]) {
             in->done = s->to;
+            moor_inputs_changed(&f->inputs, in);
+        }
         f->inputs.advanced = true;
         if (in->read.offset < in->done.offset)
             in->read = in->done;
@@ -40,7 +42,7 @@ void moor_flow_apply_done(struct moor_flow *f, const struct moor_batch *b)
         f->counts.dropped_format += s->bad;
         f->counts.cut += s->cut;
     }
-    f->env->on_progress(f->env->ctx);
+    moor_flow_progress(f);
 }
 
 /* True: it can be used as it is. False: a file was replaced, and is read anew. */
@@ -80,6 +82,7 @@ static void apply_read(struct moor_flow *f, const struct moor_batch *b)
         if (in->done.head_len == 0 && s->to.offset > 0) {
             in->done = s->to;
             moor_mark_rewind(&in->done);
+            moor_inputs_changed(&f->inputs, in);
             f->inputs.grew = true;
         }
         in->dirty = in->dirty || s->more;

@@ -207,7 +207,7 @@ static void drop_damaged(struct moor_flow *f, const struct moor_error *err)
     f->counts.queued -= e->rows < f->counts.queued ? e->rows : f->counts.queued;
     f->counts.dropped_damaged += e->rows;
     moor_queue_forget(f->env->queue, e, true);
-    f->env->on_progress(f->env->ctx);
+    moor_flow_progress(f);
 }
 
 static void on_loaded(void *ctx, bool cancelled)

@@ -34,8 +34,10 @@
 /* Positions on their way to the disk. */
 struct saving {
     struct moor_forwarder *owner;
-    char *path, *status_path;
-    struct moor_buf text, status;
+    struct moor_ledger *ledger; /* outlives the pool */
+    struct moor_ledger_text text;
+    char *status_path;
+    struct moor_buf status;
     struct moor_error error;
 };
 
@@ -80,9 +82,8 @@ static void saving_free(struct saving *s)
 {
     if (!s)
         return;
-    moor_buf_drop(&s->text);
+    moor_buf_drop(&s->text.text);
     moor_buf_drop(&s->status);
-    free(s->path);
     free(s->status_path);
     free(s);
 }
@@ -90,7 +91,7 @@ static void saving_free(struct saving *s)
 static void save_work(void *ctx)
 {
     struct saving *s = ctx;
-    moor_code c = plat_write_atomic(s->path, moor_buf_view(&s->text), PLAT_OWNER_ONLY, &s->error);
+    moor_code c = moor_ledger_write(s->ledger, &s->text, &s->error);
     if (c == MOOR_OK && s->status.len > 0)
         (void)!plat_write_atomic(s->status_path, moor_buf_view(&s->status), PLAT_WORLD_READ,
                                  &s->error);
@@ -106,6 +107,7 @@ static void note_saved(struct moor_forwarder *f, const struct moor_error *err)
             moor_flow_recorded(f->flows[i]);
     } else {
         f->unsaved = true;
+        moor_store_unsettle(&f->store);
         moor_timer_arm(f->save_again, SAVE_RETRY_MS);
         if (f->save_problem.code != err->code)
             moor_log_error(MOOR_LOG_ERROR, "logs.positions_not_saved", err, NULL);
@@ -120,10 +122,9 @@ static void on_saved(void *ctx, bool cancelled)
     if (f) {
         f->saving = NULL;
         if (cancelled)
-            f->unsaved = true;
-        else
-            note_saved(f, &s->error);
-        if (!cancelled && s->error.code == MOOR_OK && f->unsaved)
+            (void)!moor_fail(&s->error, MOOR_E_CANCELED, "stopped");
+        note_saved(f, &s->error);
+        if (s->error.code == MOOR_OK && f->unsaved)
             save_soon(f);
         check_stopped(f);
     }
@@ -138,11 +139,10 @@ static struct saving *new_saving(struct moor_forwarder *f, struct moor_error *er
         return NULL;
     }
     s->owner = f;
-    s->text = (struct moor_buf)MOOR_BUF(MOOR_POSITIONS_MAX);
     s->status = (struct moor_buf)MOOR_BUF(MOOR_POSITIONS_MAX);
-    s->path = moor_strdup(f->store.positions_path);
+    s->ledger = &f->store.ledger;
     s->status_path = moor_strdup(f->store.status_path);
-    moor_code c = s->path && s->status_path
+    moor_code c = s->status_path
                       ? moor_store_encode(&f->store, f->flows, f->flow_count, &s->text, err)
                       : moor_fail(err, MOOR_E_NOMEM, "positions: out of memory");
     if (c != MOOR_OK) {

@@ -77,8 +77,27 @@ void moor_inputs_drop(struct moor_inputs *in)
     moor_inputs_init(in, in->file_watches, in->folder_watches, in->key);
 }
 
+void moor_inputs_changed(struct moor_inputs *in, struct moor_input *f)
+{
+    if (f->unsaved)
+        return;
+    f->unsaved = true;
+    f->unsaved_next = in->unsaved;
+    in->unsaved = f;
+}
+
+static void forget_unsaved(struct moor_inputs *in, struct moor_input *f)
+{
+    struct moor_input **at = &in->unsaved;
+    while (*at != f)
+        at = &(*at)->unsaved_next;
+    *at = f->unsaved_next;
+}
+
 static void let_go(struct moor_inputs *in, struct moor_input *f)
 {
+    if (f->unsaved)
+        forget_unsaved(in, f);
     struct moor_input **at = &in->first, **in_bucket = &in->buckets[bucket_of(&f->key)];
     while (*at != f)
         at = &(*at)->next;
@@ -148,25 +167,36 @@ moor_code moor_inputs_remember(struct moor_inputs *in, const struct moor_positio
     return MOOR_OK;
 }
 
-moor_code moor_inputs_positions(const struct moor_inputs *in, struct moor_obj_list *out,
+static size_t count_positions(const struct moor_inputs *in, bool all)
+{
+    size_t count = 0;
+    for (const struct moor_input *f = all ? in->first : in->unsaved; f;
+         f = all ? f->next : f->unsaved_next)
+        count++;
+    for (const struct moor_known *k = all ? in->known : NULL; k; k = k->next)
+        count++;
+    return count;
+}
+
+moor_code moor_inputs_positions(struct moor_inputs *in, bool all, struct moor_obj_list *out,
                                 int64_t now_ms, struct moor_arena *arena, struct moor_error *err)
 {
-    size_t count = 0, n = 0;
-    for (const struct moor_input *f = in->first; f; f = f->next)
-        count++;
-    for (const struct moor_known *k = in->known; k; k = k->next)
-        count++;
-    struct moor_position *p = moor_arena_array(arena, count, sizeof(*p));
+    size_t n = 0;
+    struct moor_position *p = moor_arena_array(arena, count_positions(in, all), sizeof(*p));
     bool ok = p;
-    for (const struct moor_known *k = in->known; ok && k; k = k->next)
+    for (const struct moor_known *k = all ? in->known : NULL; ok && k; k = k->next)
         if (!k->found && now_ms - k->seen_ms < KNOWN_KEEP_MS)
             ok = moor_position_write(&p[n++], arena, k->path, &k->key, &k->mark, k->seen_ms);
     /* Behind the known ones: the later word on a file counts. */
-    for (const struct moor_input *f = in->first; ok && f; f = f->next)
+    for (const struct moor_input *f = all ? in->first : in->unsaved; ok && f;
+         f = all ? f->next : f->unsaved_next)
         if (f->done.head_len > 0 && f->key.inode != 0)
             ok = moor_position_write(&p[n++], arena, f->path, &f->key, &f->done, now_ms);
     if (!ok)
         return moor_fail(err, MOOR_E_NOMEM, "positions: out of memory");
+    for (struct moor_input *f = in->unsaved; f; f = f->unsaved_next)
+        f->unsaved = false;
+    in->unsaved = NULL;
     *out = (struct moor_obj_list){ p, n };
     return MOOR_OK;
 }
@@ -226,6 +256,7 @@ static struct moor_input *add_input(struct moor_inputs *in, struct plat_file *fi
     *in->end = f;
     in->end = &f->next;
     in->grew = true;
+    moor_inputs_changed(in, f);
     return f;
 }
 
@@ -265,13 +296,14 @@ static struct moor_mark begin_at(struct moor_inputs *in, struct moor_candidate *
     return start;
 }
 
-static void touch(struct moor_input *f, const char *path, uint64_t size)
+static void touch(struct moor_inputs *in, struct moor_input *f, const char *path, uint64_t size)
 {
     if (!moor_streq(f->path, path)) {
         char *copy = moor_strdup(path);
         if (copy && !f->seen) {
             free(f->path);
             f->path = copy;
+            moor_inputs_changed(in, f);
         } else {
             free(copy);
         }
@@ -304,7 +336,7 @@ static void look_into(struct moor_inputs *in, const char *path)
     const struct moor_file_key key = { c.st.device, c.st.inode };
     struct moor_input *f = find(in, &key);
     if (f) {
-        touch(f, path, c.st.size);
+        touch(in, f, path, c.st.size);
         if (f->watch < 0)
             watch_file(in, f, moor_buf_cstr(&real));
     } else if (c.packing == MOOR_PACKING_NONE) {
@@ -325,7 +357,7 @@ static void on_file(void *ctx, const char *path, const struct plat_stat *st)
         const struct moor_file_key key = { st->device, st->inode };
         struct moor_input *f = find(in, &key);
         if (f && f->watch >= 0) {
-            touch(f, path, st->size);
+            touch(in, f, path, st->size);
             return;
         }
     } else if (st && !st->is_link) {
@@ -582,6 +614,7 @@ static void become_copy(struct moor_inputs *in, struct moor_input *f, struct moo
     f->gone = f->dirty = true;
     f->changed_ms = plat_mono_ms();
     f->watch = -1;
+    moor_inputs_changed(in, f);
     watch_file(in, f, c->path);
     struct moor_input *anew = add_input(in, &file, f->path, &st, &start);
     if (anew)

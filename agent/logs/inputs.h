@@ -26,7 +26,7 @@
 #define MOOR_INPUT_UNSEEN_MS ((int64_t)60 * 1000)
 
 struct moor_input {
-    struct moor_input *next, *hash_next;
+    struct moor_input *next, *hash_next, *unsaved_next;
     struct moor_file_key key;
     char *path; /* where it matched; a gone file keeps it */
     struct plat_file file;
@@ -41,6 +41,7 @@ struct moor_input {
     bool settled;          /* nothing came for a while: the last record is complete */
     bool gone;             /* no pattern finds it any more */
     bool seen;
+    bool unsaved;        /* in the list of those */
     uint64_t changed_ms; /* monotonic: gone, or a notice since */
 };
 
@@ -64,6 +65,7 @@ struct moor_inputs_policy {
 struct moor_inputs {
     struct moor_input *first, **end;
     struct moor_input *buckets[MOOR_INPUTS_BUCKETS];
+    struct moor_input *unsaved; /* no document knows how far they are */
     struct moor_known *known, **known_end;
     struct moor_known *known_buckets[MOOR_INPUTS_BUCKETS];
     struct moor_watchset *file_watches, *folder_watches;
@@ -86,10 +88,12 @@ void moor_inputs_drop(struct moor_inputs *in);
 /* What an earlier run wrote down. */
 MOOR_NODISCARD moor_code moor_inputs_remember(struct moor_inputs *in, const struct moor_position *p,
                                               struct moor_error *err);
-/* Appends the files' positions to an array in the arena. */
-MOOR_NODISCARD moor_code moor_inputs_positions(const struct moor_inputs *in,
+/* The files' positions, in the arena: all, or of those that changed since the last call. */
+MOOR_NODISCARD moor_code moor_inputs_positions(struct moor_inputs *in, bool all,
                                                struct moor_obj_list *out, int64_t now_ms,
                                                struct moor_arena *arena, struct moor_error *err);
+/* f->done, or what it is called, is another. */
+void moor_inputs_changed(struct moor_inputs *in, struct moor_input *f);
 
 /* Looks at all folders: new files, renamed ones, those that went. */
 void moor_inputs_scan(struct moor_inputs *in);

@@ -4,8 +4,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "core/document.h"
-#include "platform/file.h"
 
 #define PATH_BYTES 4095
 #define END                                                                                        \
@@ -60,6 +60,7 @@ static const struct moor_json_shape flow_shape = { sizeof(struct moor_flow_recor
 #define D(member) offsetof(struct moor_positions, member)
 static const struct moor_json_field positions_fields[] = {
     { MOOR_F_U32, "schema", D(schema), MOOR_F_REQUIRED, 1, 1, NULL },
+    { MOOR_F_STR, "id", D(id), 0, MOOR_UUID_LEN, MOOR_UUID_LEN, NULL },
     { MOOR_F_TIME, "saved", D(saved_ms), 0, 0, 0, NULL },
     { MOOR_F_U64, "queueNext", D(queue_next), 0, 0, 0, NULL },
     { MOOR_F_U64, "queueDamaged", D(queue_damaged), 0, 0, 0, NULL },
@@ -124,16 +125,11 @@ bool moor_position_read(const struct moor_position *in, struct moor_file_key *ke
     return true;
 }
 
-moor_code moor_positions_load(const char *path, struct moor_positions *out,
-                              struct moor_arena *arena, struct moor_error *err)
+moor_code moor_positions_decode(struct moor_span text, const char *path, struct moor_positions *out,
+                                struct moor_arena *arena, struct moor_error *err)
 {
-    MOOR_AUTO(moor_buf) text = MOOR_BUF(MOOR_POSITIONS_MAX);
     struct moor_positions p = { .schema = 1 };
-    moor_code c = plat_read_all(path, MOOR_POSITIONS_MAX, &text, err);
-    if (c == MOOR_OK)
-        c = moor_document_decode(moor_buf_view(&text), path, &positions_shape, 1, &p, arena, err);
-    else if (c == MOOR_E_NOTFOUND)
-        c = MOOR_OK;
+    moor_code c = moor_document_decode(text, path, &positions_shape, 1, &p, arena, err);
     if (c == MOOR_OK)
         *out = p;
     return c;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * positions.h: <LIB>/logs/positions.json: how far each file of each flow was taken, and what
- * became of the records. One document, so that positions and counts never tell different stories.
- * It moves only after the service acknowledged, or the queue on disk holds the rows.
+ * positions.h: how far each file of each flow was taken, and what became of the records. One
+ * document, so that positions and counts never tell different stories. It moves only after the
+ * service acknowledged, or the queue on disk holds the rows. How it is kept: ledger.h.
  */
 #ifndef MOOR_LOGS_POSITIONS_H
 #define MOOR_LOGS_POSITIONS_H
@@ -67,15 +67,17 @@ struct moor_flow_record {
 
 struct moor_positions {
     uint32_t schema;
+    const char *id;             /* NULL = written before there were journals */
     int64_t saved_ms;           /* wall clock */
     uint64_t queue_next;        /* entries from this number on are newer than this document */
     uint64_t queue_damaged;     /* entries found damaged so far */
     struct moor_obj_list flows; /* of struct moor_flow_record */
 };
 
-/* A missing file gives an empty document. Errors name what is wrong with it. */
-MOOR_NODISCARD moor_code moor_positions_load(const char *path, struct moor_positions *out,
-                                             struct moor_arena *arena, struct moor_error *err);
+/* Errors name the path and what is wrong. */
+MOOR_NODISCARD moor_code moor_positions_decode(struct moor_span text, const char *path,
+                                               struct moor_positions *out, struct moor_arena *arena,
+                                               struct moor_error *err);
 void moor_positions_encode(struct moor_buf *b, const struct moor_positions *p);
 
 #endif

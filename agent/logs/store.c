@@ -89,7 +89,8 @@ moor_code moor_store_sleep(struct moor_store *s, struct moor_flow *f, struct moo
 {
     MOOR_AUTO(moor_arena) arena = MOOR_ARENA(ARENA_MAX);
     struct moor_flow_record r;
-    moor_code c = moor_flow_record(f, &r, plat_utc_ms(), &arena, err);
+    moor_code c = moor_flow_record(f, true, &r, plat_utc_ms(), &arena, err);
+    moor_store_unsettle(s);
     return c == MOOR_OK ? replace(s, &r, NULL, err) : c;
 }
 
@@ -138,26 +139,82 @@ static void settle_queue(struct moor_store *s, struct moor_flow_record *r)
     r->counts.queued = rows;
 }
 
+/* One document takes the place of several, the later word counting. Positions stand one behind the
+ * other: who reads them knows what to do with two of one file. */
+static struct moor_flow_record *find_record(struct moor_flow_record *r, size_t n, const char *key)
+{
+    for (size_t i = 0; i < n; i++)
+        if (moor_streq(r[i].key, key))
+            return &r[i];
+    return NULL;
+}
+
+static void count_records(const struct moor_positions *docs, size_t count,
+                          struct moor_flow_record *all, size_t *n)
+{
+    for (size_t d = 0; d < count; d++) {
+        const struct moor_flow_record *r = docs[d].flows.items;
+        for (size_t i = 0; i < docs[d].flows.count; i++) {
+            struct moor_flow_record *at = find_record(all, *n, r[i].key);
+            size_t files = at ? at->files.count : 0;
+            at = at ? at : &all[(*n)++];
+            *at = r[i];
+            at->files = (struct moor_obj_list){ NULL, files + r[i].files.count };
+        }
+    }
+}
+
+static void join_files(const struct moor_positions *docs, size_t count, struct moor_flow_record *to)
+{
+    struct moor_position *p = to->files.items;
+    size_t n = 0;
+    for (size_t d = 0; d < count; d++) {
+        const struct moor_flow_record *r =
+            find_record(docs[d].flows.items, docs[d].flows.count, to->key);
+        if (!r || r->files.count == 0)
+            continue;
+        memcpy(&p[n], r->files.items, r->files.count * sizeof(*p));
+        n += r->files.count;
+    }
+}
+
+static moor_code merge(struct moor_store *s, const struct moor_positions *docs, size_t count,
+                       struct moor_arena *arena, struct moor_error *err)
+{
+    size_t most = 0, n = 0;
+    for (size_t d = 0; d < count; d++)
+        most += docs[d].flows.count;
+    struct moor_flow_record *all = moor_arena_array(arena, most, sizeof(*all));
+    if (!all)
+        return moor_fail(err, MOOR_E_NOMEM, "positions: out of memory");
+    count_records(docs, count, all, &n);
+    moor_code c = MOOR_OK;
+    for (size_t i = 0; c == MOOR_OK && i < n; i++) {
+        all[i].files.items =
+            moor_arena_array(arena, all[i].files.count, sizeof(struct moor_position));
+        if (!all[i].files.items)
+            return moor_fail(err, MOOR_E_NOMEM, "positions: out of memory");
+        join_files(docs, count, &all[i]);
+        c = replace(s, &all[i], NULL, err);
+    }
+    return c;
+}
+
 static moor_code load(struct moor_store *s, struct moor_arena *arena, struct moor_error *err)
 {
-    struct moor_positions doc;
-    moor_code c = moor_positions_load(s->positions_path, &doc, arena, err);
+    struct moor_positions *docs = NULL;
+    size_t count = 0;
+    moor_code c = moor_ledger_read(&s->ledger, &docs, &count, arena, err);
     if (c == MOOR_E_BADINPUT || c == MOOR_E_NOMEM) {
-        MOOR_AUTO(moor_buf) bad = MOOR_BUF(4096);
-        moor_buf_fmt(&bad, "%s.bad", s->positions_path);
-        moor_log_error(MOOR_LOG_ERROR, "logs.positions_damaged", err, "kept_as",
-                       moor_buf_cstr(&bad), NULL);
-        return plat_rename(s->positions_path, moor_buf_cstr(&bad), err);
+        moor_log_error(MOOR_LOG_ERROR, "logs.positions_damaged", err, NULL);
+        return moor_ledger_set_aside(&s->ledger, err);
     }
-    if (c != MOOR_OK)
+    if (c != MOOR_OK || count == 0)
         return c;
-    const struct moor_flow_record *r = doc.flows.items;
-    for (size_t i = 0; c == MOOR_OK && i < doc.flows.count; i++)
-        c = replace(s, &r[i], NULL, err);
-    s->queue_next = doc.queue_next;
-    s->saved_ms = doc.saved_ms;
-    s->damaged = doc.queue_damaged;
-    return c;
+    s->queue_next = docs[count - 1].queue_next;
+    s->saved_ms = docs[count - 1].saved_ms;
+    s->damaged = docs[count - 1].queue_damaged;
+    return merge(s, docs, count, arena, err);
 }
 
 moor_code moor_store_open(struct moor_store *s, uint64_t queue_max, struct moor_error *err)
@@ -167,8 +224,6 @@ moor_code moor_store_open(struct moor_store *s, uint64_t queue_max, struct moor_
     *s = (struct moor_store){ .folder = NULL };
     moor_code c = plat_path(PLAT_DIR_LIB, &s->folder, err, "logs");
     if (c == MOOR_OK)
-        c = plat_path(PLAT_DIR_LIB, &s->positions_path, err, "logs/positions.json");
-    if (c == MOOR_OK)
         c = plat_path(PLAT_DIR_LIB, &s->status_path, err, "logs/status.json");
     if (c == MOOR_OK)
         c = plat_path(PLAT_DIR_LIB, &queue, err, "logs/queue");
@@ -176,6 +231,8 @@ moor_code moor_store_open(struct moor_store *s, uint64_t queue_max, struct moor_
         c = plat_make_dirs(plat_dir_path(PLAT_DIR_LIB), PLAT_WORLD_READ, err);
     if (c == MOOR_OK)
         c = plat_make_dirs(s->folder, PLAT_WORLD_READ, err);
+    if (c == MOOR_OK)
+        c = moor_ledger_init(&s->ledger, s->folder, err);
     if (c == MOOR_OK)
         c = load(s, &arena, err);
     if (c == MOOR_OK)
@@ -189,6 +246,7 @@ moor_code moor_store_open(struct moor_store *s, uint64_t queue_max, struct moor_
         s->queue.next_number = s->queue_next;
     for (struct moor_dormant *d = s->dormant; d; d = d->next)
         settle_queue(s, &d->record);
+    s->unsettled = s->queue.first;
     return MOOR_OK;
 }
 
@@ -201,34 +259,43 @@ void moor_store_drop(struct moor_store *s)
     }
     moor_queue_drop(&s->queue);
     free(s->folder);
-    free(s->positions_path);
+    moor_ledger_drop(&s->ledger);
     free(s->status_path);
     *s = (struct moor_store){ .folder = NULL };
 }
 
+void moor_store_unsettle(struct moor_store *s)
+{
+    s->unsettled = true;
+}
+
 moor_code moor_store_encode(struct moor_store *s, struct moor_flow *const *flows, size_t count,
-                            struct moor_buf *b, struct moor_error *err)
+                            struct moor_ledger_text *out, struct moor_error *err)
 {
     MOOR_AUTO(moor_arena) arena = MOOR_ARENA(ARENA_MAX);
-    struct moor_flow_record *r = moor_arena_array(&arena, count + FLOWS_MAX, sizeof(*r));
+    bool whole = s->unsettled || moor_ledger_wants_whole(&s->ledger);
+    size_t most = count + (whole ? FLOWS_MAX : 0), n = 0;
+    struct moor_flow_record *r = moor_arena_array(&arena, most, sizeof(*r));
     int64_t now = plat_utc_ms();
-    size_t n = 0;
     if (!r)
         return moor_fail(err, MOOR_E_NOMEM, "positions: out of memory");
     for (size_t i = 0; i < count; i++) {
-        moor_code c = moor_flow_record(flows[i], &r[n++], now, &arena, err);
+        if (!whole && !moor_flow_is_unsaved(flows[i]))
+            continue;
+        moor_code c = moor_flow_record(flows[i], whole, &r[n++], now, &arena, err);
         if (c != MOOR_OK)
             return c;
     }
-    for (const struct moor_dormant *d = s->dormant; d && n < count + FLOWS_MAX; d = d->next)
+    for (const struct moor_dormant *d = whole ? s->dormant : NULL; d && n < most; d = d->next)
         r[n++] = d->record;
-    const struct moor_positions doc = { .schema = 1,
-                                        .saved_ms = now,
-                                        .queue_next = s->queue.next_number,
-                                        .queue_damaged = s->damaged + s->queue.damaged,
-                                        .flows = { r, n } };
-    moor_positions_encode(b, &doc);
-    return moor_buf_ok(b, s->positions_path, err);
+    struct moor_positions doc = { .schema = 1,
+                                  .saved_ms = now,
+                                  .queue_next = s->queue.next_number,
+                                  .queue_damaged = s->damaged + s->queue.damaged,
+                                  .flows = { r, n } };
+    moor_code c = moor_ledger_encode(&s->ledger, whole, &doc, out, err);
+    s->unsettled = s->unsettled && c != MOOR_OK;
+    return c;
 }
 
 void moor_store_encode_status(const struct moor_store *s, struct moor_flow *const *flows,

@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "logs/flow.h"
+#include "logs/ledger.h"
 #include "logs/positions.h"
 #include "logs/queue.h"
 
@@ -22,7 +23,9 @@ struct moor_dormant {
 };
 
 struct moor_store {
-    char *folder, *positions_path, *status_path;
+    char *folder, *status_path;
+    struct moor_ledger ledger; /* the pool's while something is being saved */
+    bool unsettled;            /* more changed than the flows know of: all is to be written */
     struct moor_dormant *dormant;
     struct moor_queue queue;
     int64_t saved_ms;    /* of the document that was read, 0 = there was none */
@@ -42,10 +45,12 @@ void moor_dormant_free(struct moor_dormant *d);
 MOOR_NODISCARD moor_code moor_store_sleep(struct moor_store *s, struct moor_flow *f,
                                           struct moor_error *err);
 
-/* The document of these flows and all dormant ones. */
+/* What moor_ledger_write() makes durable: what changed of these flows, or all of them with the
+ * dormant ones. After anything but success there moor_store_unsettle() is to be called. */
 MOOR_NODISCARD moor_code moor_store_encode(struct moor_store *s, struct moor_flow *const *flows,
-                                           size_t count, struct moor_buf *b,
+                                           size_t count, struct moor_ledger_text *out,
                                            struct moor_error *err);
+void moor_store_unsettle(struct moor_store *s);
 void moor_store_encode_status(const struct moor_store *s, struct moor_flow *const *flows,
                               size_t count, struct moor_buf *b);
 

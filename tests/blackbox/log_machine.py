@@ -6,6 +6,7 @@ import json
 import pathlib
 import threading
 import time
+import zlib
 
 from harness.process import Process, program, wait_for
 from harness.wire import Authority, ScriptServer, answer_bytes
@@ -212,7 +213,25 @@ class LogMachine:
         return self.process.wait_ready(lambda: self.said(text), timeout, f"the log to say {text}")
 
     def positions(self):
-        return json.loads((self.root / "var/lib/mooring/logs/positions.json").read_text())
+        """The document with what its journal says happened since."""
+        folder = self.root / "var/lib/mooring/logs"
+        whole, journal = json.loads((folder / "positions.json").read_text()), folder / "positions.journal"
+        for line in journal.read_text().split("\n")[:-1] if journal.exists() else ():
+            crc, text = line.split(" ", 1)
+            change = json.loads(text)
+            if change["id"] != whole["id"]:
+                break
+            assert int(crc, 16) == zlib.crc32(text.encode())
+            for flow in change.pop("flows"):
+                now = next((f for f in whole["flows"] if f["key"] == flow["key"]), None)
+                if now:
+                    ids = {p["id"] for p in flow["files"]}
+                    flow["files"] = [p for p in now["files"] if p["id"] not in ids] + flow["files"]
+                    now.update(flow)
+                else:
+                    whole["flows"].append(flow)
+            whole.update(change)
+        return whole
 
     def counts(self):
         """Of all flows; nothing when there is no document yet."""

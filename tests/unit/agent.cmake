@@ -33,3 +33,5 @@ endforeach()
 file(MAKE_DIRECTORY "${CMAKE_BINARY_DIR}/tests/root.logs.glob")
 set_tests_properties(unit.agent.logs.glob PROPERTIES
     ENVIRONMENT "MOORING_ROOT=${CMAKE_BINARY_DIR}/tests/root.logs.glob")
+# On a pretended disk.
+moor_test(unit/agent/logs/ledger_test.c USES disk logs core http run crypto posix)
