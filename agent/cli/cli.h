@@ -129,6 +129,8 @@ struct moor_credential_options {
     }
 struct moor_credentials; /* secrets read by moor_credentials_read */
 struct moor_credential;
+/* Whether there is any way to sign in, without looking closer. */
+bool moor_credentials_given(const struct moor_credential_options *o);
 /* Fills who, which borrows from the options and from *out. AZCM_OK, or the number after the
  * failure was told. */
 moor_azcm moor_credentials_read(struct moor_cli *cli, const struct moor_credential_options *o,

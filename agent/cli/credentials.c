@@ -163,6 +163,12 @@ static moor_azcm read_all(struct moor_cli *cli, const struct moor_credential_opt
     return bad;
 }
 
+bool moor_credentials_given(const struct moor_credential_options *o)
+{
+    return o->client_id || o->token || o->token_file || o->device_code || o->azcli ||
+           plat_environment(TOKEN_VARIABLE);
+}
+
 moor_azcm moor_credentials_read(struct moor_cli *cli, const struct moor_credential_options *o,
                                 struct moor_credentials **out, struct moor_credential *who)
 {

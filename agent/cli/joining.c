@@ -223,6 +223,11 @@ static struct moor_json *result_json(const struct moor_connect_result *r,
     moor_json_set_str(v, "status", r->was_connected ? "AlreadyConnected" : "Connected");
     for (size_t i = 0; i < MOOR_COUNTOF(texts); i++)
         moor_json_set_str(v, texts[i].name, texts[i].value ? texts[i].value : "");
+    if (r->changed.count > 0) {
+        struct moor_json *list = moor_json_set(v, "changed", moor_json_new_array());
+        for (size_t i = 0; i < r->changed.count; i++)
+            moor_json_push(list, moor_json_new_str(r->changed.items[i]));
+    }
     if (cloud->portal) {
         MOOR_AUTO(moor_buf) portal = MOOR_BUF(4096);
         moor_buf_fmt(&portal, "%s/#resource%s", cloud->portal, a->resource_id);
@@ -237,6 +242,8 @@ void moor_joining_say(struct moor_cli *cli, const struct moor_connect_result *r,
     if (!cli->json) {
         moor_say(r->was_connected ? "Machine is already connected: %s\n" : "Connected: %s\n",
                  r->config.resource_id);
+        for (size_t i = 0; i < r->changed.count; i++)
+            moor_say("Changed: %s\n", r->changed.items[i]);
         return;
     }
     MOOR_AUTOPTR(moor_json) v = result_json(r, cloud);

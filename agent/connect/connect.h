@@ -10,6 +10,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "base/jsontab.h"
 #include "connect/progress.h"
 #include "connect/signin.h"
 #include "core/agentconfig.h"
@@ -41,6 +42,7 @@ struct moor_connect_params {
 struct moor_connect_result {
     struct moor_agentconfig config; /* strings in the arena */
     bool was_connected;             /* nothing had to be done */
+    struct moor_str_list changed;   /* of the resource of a connected machine; see mend.h */
 };
 
 /* On failure *azcm says which step it was, everything made is undone, and progress told what

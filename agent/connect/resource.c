@@ -86,15 +86,29 @@ moor_code moor_arm_get(const struct moor_arm *a, const char *id, const char *api
     return MOOR_OK;
 }
 
+static moor_code write_resource(const struct moor_arm *a, const char *method, const char *id,
+                                const char *api_version, const struct moor_json *body,
+                                struct moor_reply *reply, struct moor_error *err)
+{
+    MOOR_AUTOSTR text = NULL;
+    moor_code c = moor_json_print(body, BODY_MAX, &text, err);
+    return c == MOOR_OK ? call(a, method, id, api_version, moor_span_str(text), NULL, reply, err)
+                        : c;
+}
+
 moor_code moor_arm_put(const struct moor_arm *a, const char *id, const char *api_version,
                        const struct moor_json *body, struct moor_json **out, struct moor_error *err)
 {
     MOOR_AUTO(moor_reply) reply = MOOR_REPLY_INIT;
-    MOOR_AUTOSTR text = NULL;
-    moor_code c = moor_json_print(body, BODY_MAX, &text, err);
-    if (c == MOOR_OK)
-        c = call(a, "PUT", id, api_version, moor_span_str(text), NULL, &reply, err);
+    moor_code c = write_resource(a, "PUT", id, api_version, body, &reply, err);
     return c == MOOR_OK ? parse(&reply, id, out, err) : c;
+}
+
+moor_code moor_arm_patch(const struct moor_arm *a, const char *id, const char *api_version,
+                         const struct moor_json *body, struct moor_error *err)
+{
+    MOOR_AUTO(moor_reply) reply = MOOR_REPLY_INIT;
+    return write_resource(a, "PATCH", id, api_version, body, &reply, err);
 }
 
 moor_code moor_arm_delete(const struct moor_arm *a, const char *id, const char *api_version,

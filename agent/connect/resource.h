@@ -31,6 +31,9 @@ MOOR_NODISCARD moor_code moor_arm_get(const struct moor_arm *a, const char *id,
 MOOR_NODISCARD moor_code moor_arm_put(const struct moor_arm *a, const char *id,
                                       const char *api_version, const struct moor_json *body,
                                       struct moor_json **out, struct moor_error *err);
+MOOR_NODISCARD moor_code moor_arm_patch(const struct moor_arm *a, const char *id,
+                                        const char *api_version, const struct moor_json *body,
+                                        struct moor_error *err);
 /* *existed false when it was gone already. 202 (it goes on) counts as done. */
 MOOR_NODISCARD moor_code moor_arm_delete(const struct moor_arm *a, const char *id,
                                          const char *api_version, bool *existed,

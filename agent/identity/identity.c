@@ -548,6 +548,7 @@ struct moor_json *moor_identity_status(const struct moor_identity *i)
                                                      : "Default");
     moor_json_set_bool(v, "keyUsable", key_usable(i, s));
     set_cloud(v, i->guest);
+    moor_json_set(v, "tags", i->tags ? moor_json_copy(i->tags) : moor_json_new_null());
     moor_json_set_bool(v, "upgradeRequired", s->upgrade_required);
     return v;
 }

@@ -4,6 +4,7 @@ of onboarding material gets; with the real control plane and the real roles."""
 import base64
 import json
 import os
+import uuid
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -148,6 +149,66 @@ def test_ensure_connected_connects_once_and_then_only_looks(box, controlplane, u
         done = ensure(box, controlplane, unique, check=False, **{option: value})
         assert done.returncode == 67 and option[2:] in done.stderr and value in done.stderr
     assert (box.state / "agentconfig.json").read_bytes() == before
+
+
+def administrator(controlplane):
+    return ("-i", controlplane.admin_id, "--service-principal-secret-file",
+            controlplane.info["adminSecretFile"])
+
+
+def tags_of(controlplane, box):
+    return controlplane.arm("GET", box.resource_id).json.get("tags", {})
+
+
+def test_ensure_connected_sets_the_tags_that_are_others_and_leaves_the_rest(machine, controlplane, unique):
+    credentials = administrator(controlplane)
+    machine.register_cloud(controlplane)
+    ensure(machine, controlplane, unique, *credentials, "--tags", "env=test,owner=me")
+    controlplane.arm("PATCH", machine.resource_id, {"tags": {"ENV": "other", "cost": "7"}})
+    done = ensure(machine, controlplane, unique, *credentials, "--tags", "env=prod,owner=me", "-j")
+    assert json.loads(done.stdout)["changed"] == ["tags"]
+    assert tags_of(controlplane, machine) == {"ENV": "prod", "cost": "7", "owner": "me"}
+    wait_for(lambda: machine.admin("GET", "/status").json["tags"] == tags_of(controlplane, machine), 60,
+             "the machine to know its tags")
+    again = ensure(machine, controlplane, unique, "--tags", "env=prod,Owner=me", "-j")  # nobody signs in
+    assert "changed" not in json.loads(again.stdout)
+    done = ensure(machine, controlplane, unique, "--tags", "env=lab", check=False)
+    assert done.returncode == 16 and "tag env is prod, not lab" in done.stderr
+    done = ensure(machine, controlplane, unique, "--tags", "new=1", check=False)
+    assert done.returncode == 16 and "tag new is not there" in done.stderr
+    assert tags_of(controlplane, machine) == {"ENV": "prod", "cost": "7", "owner": "me"}
+
+
+def test_ensure_connected_sets_the_private_link_scope(box, controlplane, unique):
+    credentials = administrator(controlplane)
+    ensure(box, controlplane, unique, *credentials)
+    scope = f"/subscriptions/{controlplane.subscription}/resourceGroups/g/providers/x/privateLinkScopes/y"
+    done = ensure(box, controlplane, unique, "--private-link-scope", scope, check=False)
+    assert done.returncode == 16 and "--private-link-scope" in done.stderr
+    done = ensure(box, controlplane, unique, *credentials, "--private-link-scope", scope)
+    assert "Changed: privateLinkScopeResourceId" in done.stdout
+    properties = controlplane.arm("GET", box.resource_id).json["properties"]
+    assert properties["privateLinkScopeResourceId"] == scope
+    done = ensure(box, controlplane, unique, *credentials, "--private-link-scope", scope)
+    assert "Changed" not in done.stdout
+
+
+def test_ensure_connected_names_what_only_connecting_anew_would_change(box, controlplane, unique):
+    ensure(box, controlplane, unique, *administrator(controlplane))
+    for text, options in (("identity-key-store is Default, not tpm", ["--identity-key-store", "tpm"]),
+                          ("identity-mode is mooring, not service-principal",
+                           ["--identity-mode", "service-principal", "--identity-client-id", str(uuid.uuid4())])):
+        done = ensure(box, controlplane, unique, *options, check=False)
+        assert done.returncode == 67 and text in done.stderr, done.stderr
+
+
+def test_ensure_connected_does_not_take_a_deleted_resource_for_a_connection(box, controlplane, unique):
+    credentials = administrator(controlplane)
+    ensure(box, controlplane, unique, *credentials)
+    assert controlplane.arm("DELETE", box.resource_id).status == 200
+    done = ensure(box, controlplane, unique, *credentials, "--tags", "a=b", check=False)
+    assert done.returncode == 62 and "is not there any more" in done.stderr
+    assert ensure(box, controlplane, unique, check=False).returncode == 81
 
 
 def test_ensure_connected_without_credentials_says_what_is_missing(box, controlplane, unique):

@@ -2,6 +2,7 @@
 /* The pure parts of connecting. The conversation itself: tests/blackbox/test_connect.py. */
 #include "check.h"
 #include "connect/check.h"
+#include "connect/mend.h"
 #include "connect/register.h"
 #include "connect/signin.h"
 #include "connect/steps.h"
@@ -141,8 +142,37 @@ static void the_failing_step_decides_the_number(void)
     }
 }
 
+static void what_is_wanted_differs_is_so_or_is_unknown(void)
+{
+    static const struct {
+        const char *tags, *scope, *is, *differs, *unknown;
+    } cases[] = {
+        { NULL, NULL, NULL, "", "" },
+        { "{\"a\":\"1\"}", NULL, "{\"A\":\"1\",\"b\":\"2\"}", "", "" },
+        { "{\"a\":\"1\"}", NULL, "{\"a\":\"2\"}", "tag a is 2, not 1", "" },
+        { "{\"a\":\"\"}", NULL, "{}", "tag a is not there, wanted: ", "" },
+        { "{\"a\":\"X\"}", NULL, "{\"a\":\"x\"}", "tag a is x, not X", "" },
+        { "{\"a\":\"1\"}", NULL, NULL, "", "--tags" },
+        { "{}", NULL, NULL, "", "" },
+        { "{\"a\":\"1\"}", "/s", NULL, "", "--private-link-scope, --tags" },
+    };
+    for (size_t i = 0; i < MOOR_COUNTOF(cases); i++) {
+        const struct moor_connect_params want = { .tags = cases[i].tags,
+                                                  .private_link_scope = cases[i].scope };
+        MOOR_AUTO(moor_buf) differs = MOOR_BUF(256);
+        MOOR_AUTO(moor_buf) unknown = MOOR_BUF(256);
+        MOOR_AUTOPTR(moor_json) is = NULL;
+        if (cases[i].is)
+            CHECK_INT(moor_json_parse(moor_span_str(cases[i].is), &is, NULL), MOOR_OK);
+        moor_mend_compare(&want, is, &differs, &unknown);
+        CHECK_STR(moor_buf_cstr(&differs), cases[i].differs);
+        CHECK_STR(moor_buf_cstr(&unknown), cases[i].unknown);
+    }
+}
+
 CHECK_MAIN(CHECK_TEST(private_addresses_are_told_from_public_ones),
            CHECK_TEST(metadata_becomes_a_cloud),
            CHECK_TEST(adfs_has_one_token_endpoint_and_azure_no_service),
            CHECK_TEST(claims_are_read_from_a_token_and_nothing_else),
-           CHECK_TEST(the_failing_step_decides_the_number))
+           CHECK_TEST(the_failing_step_decides_the_number),
+           CHECK_TEST(what_is_wanted_differs_is_so_or_is_unknown))
