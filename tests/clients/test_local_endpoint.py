@@ -73,9 +73,11 @@ def served(_shared_controlplane):
 
 
 class Between:
-    """Stands between a client and the endpoint, and changes what passes."""
+    """Stands between a client and the endpoint, changes what passes, and keeps what was answered."""
 
     def __init__(self, change_request=None, change_answer=None):
+        self.answers = answers = []  # (status, error)
+
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
                 headers = {k: v for k, v in self.headers.items()
@@ -86,6 +88,7 @@ class Between:
                 one.request("GET", self.path, headers={**headers, "Host": "localhost:40342"})
                 answer = one.getresponse()
                 body, said = answer.read(), dict(answer.getheaders())
+                answers.append((answer.status, json.loads(body).get("error", "")))
                 if change_answer:
                     change_answer(said)
                 self.send_response(answer.status)
@@ -133,8 +136,13 @@ def test_client_in_the_wrong_group_is_told_that_it_may_not_read(served, workspac
 
 @client
 def test_client_with_a_stale_file_gets_no_token(served, workspace, client):
+    """It reads a key that was good once."""
+    path = f"/metadata/identity/oauth2/token?api-version=2020-06-01&resource={AUDIENCE}"
+    used = pathlib.Path(served.himds_get(path).headers["WWW-Authenticate"].split("=")[1]).read_text()
+    sent = {"Metadata": "true", "Authorization": f"Basic {used}"}
+    assert served.himds_get(path, sent).status == 200
     stale = TOKENS / "00000000-0000-4000-8000-000000000000.key"
-    stale.write_text("A" * 48)
+    stale.write_text(used)
 
     def older(said):
         if "Www-Authenticate" in said:
@@ -143,6 +151,8 @@ def test_client_with_a_stale_file_gets_no_token(served, workspace, client):
         with Between(change_answer=older) as between:
             answer = client(workspace, between.base, None)
             assert "token" not in answer and answer["message"], answer
+            assert len(between.answers) >= 2
+            assert set(between.answers) == {(401, "unauthorized")}
     finally:
         stale.unlink(missing_ok=True)
 
@@ -155,6 +165,15 @@ def test_client_whose_header_is_lost_hears_why(served, workspace, client):
     with Between(change_request=lose) as between:
         answer = client(workspace, between.base, None)
     assert "token" not in answer and answer["message"], answer
+    assert set(between.answers) == {(400, "invalid_request")}
+
+
+@client
+def test_client_with_another_value_in_the_header_is_refused(served, workspace, client):
+    with Between(change_request=lambda headers: headers.update(Metadata="false")) as between:
+        answer = client(workspace, between.base, None)
+    assert "token" not in answer and answer["message"], answer
+    assert set(between.answers) == {(400, "invalid_request")}
 
 
 @client
@@ -162,3 +181,4 @@ def test_client_through_a_proxy_that_says_so_is_refused(served, workspace, clien
     with Between(change_request=lambda headers: headers.update(Via="1.1 proxy")) as between:
         answer = client(workspace, between.base, None)
     assert "token" not in answer, answer
+    assert set(between.answers) == {(403, "forbidden")}
