@@ -130,7 +130,8 @@ bool moor_call_proxy_failed(CURL *easy, CURLcode result, moor_code code, const s
     else if (result == CURLE_SSL_CACERT_BADFILE || result == CURLE_ABORTED_BY_CALLBACK)
         (void)!moor_fail(err, MOOR_E_IO, "%s: %s: no CA certificates in it (proxy.caFile)", peer,
                          p->ca_file ? p->ca_file : "");
-    else
-        (void)!moor_fail(err, code, "%s: proxy %s (%s): %s", peer, p->url, p->setting, text);
+    else /* its certificate is the proxy's matter, not the server's */
+        (void)!moor_fail(err, code == MOOR_E_UNTRUSTED ? MOOR_E_PROXY : code,
+                         "%s: proxy %s (%s): %s", peer, p->url, p->setting, text);
     return true;
 }
