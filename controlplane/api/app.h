@@ -26,6 +26,7 @@
 #include "base/secret.h"
 #include "crypto/cert.h"
 #include "crypto/key.h"
+#include "engine/ingest.h"
 #include "engine/lifecycle.h"
 #include "http/server.h"
 #include "run/loop.h"
@@ -60,6 +61,7 @@ struct moor_app {
     struct moor_live *live;
     struct moor_quotas *quotas;
     struct moor_app_config config;
+    struct moor_quota failures;    /* reported by machines that could not be onboarded */
     struct moor_cert *identity_ca; /* issues machines' certificates */
     struct moor_key *identity_ca_key;
     struct moor_cert *gallery_cert; /* signs packages: EKU codeSigning */

@@ -13,6 +13,7 @@ bool moor_signin_is_tenant(struct moor_call *c);
 /* clang-format off */
 #define MOOR_ROUTE_TABLES(X) \
     X(metadata) \
+    X(onboard) \
     X(his) \
     X(gas) \
     X(notify) \

@@ -6,56 +6,12 @@
 #include "base/buf.h"
 #include "base/text.h"
 #include "crypto/cms.h"
-#include "crypto/digest.h"
+#include "engine/incoming.h"
 #include "platform/file.h"
-#include "platform/random.h"
 #include "store/extensions.h"
 
 #define SIGNATURE_MAX ((size_t)64 * 1024)
-#define COPY_CHUNK    ((size_t)256 * 1024)
 #define DER_SEQUENCE  0x30
-
-/* A path in the packages folder with scoped ownership of the file: removed unless kept. */
-struct incoming {
-    const char *path;
-};
-static void incoming_drop(struct incoming *i)
-{
-    if (i->path && plat_remove(i->path, NULL) != MOOR_OK)
-        return; /* a leftover is harmless: nothing refers to it */
-    i->path = NULL;
-}
-MOOR_DEFINE_AUTO(incoming)
-
-static moor_code copy_file(const char *from, const char *to, unsigned char sha256[32],
-                           uint64_t *size, struct moor_error *err)
-{
-    MOOR_AUTO(plat_file) in = PLAT_FILE_INIT;
-    MOOR_AUTO(plat_file) out = PLAT_FILE_INIT;
-    MOOR_AUTOPTR(moor_digest) digest = NULL;
-    MOOR_AUTO(moor_buf) chunk = MOOR_BUF(COPY_CHUNK);
-    moor_code c;
-    if ((c = plat_open(from, PLAT_READ, &in, err)) ||
-        (c = plat_create_new(to, PLAT_OWNER_ONLY, &out, err)) ||
-        (c = moor_digest_new(&digest, err)))
-        return c;
-    char *room = moor_buf_room(&chunk, COPY_CHUNK);
-    if (!room)
-        return moor_buf_ok(&chunk, from, err);
-    uint64_t at = 0;
-    for (size_t got = COPY_CHUNK; got == COPY_CHUNK; at += got) {
-        if ((c = plat_read_at(&in, at, room, COPY_CHUNK, &got, err)) ||
-            (c = moor_digest_add(digest, moor_span(room, got), err)) ||
-            (c = plat_append(&out, moor_span(room, got), err)))
-            return c;
-        if (at + got > MOOR_PACKAGE_SIZE_MAX)
-            return moor_fail(err, MOOR_E_BADINPUT, "%s: over 2 GiB", from);
-    }
-    *size = at;
-    if ((c = plat_sync(&out, err)))
-        return c;
-    return moor_digest_end(digest, sha256, err);
-}
 
 static const char *base_name(const char *path)
 {
@@ -116,43 +72,33 @@ moor_code moor_gallery_publish(struct moor_store *s, const struct moor_publish *
                                struct moor_arena *arena, struct moor_package *out,
                                struct moor_error *err)
 {
-    char nonce[37];
-    plat_random_uuid(nonce);
-    unsigned char digest[32];
-    struct moor_package pkg = { .published_ms = p->now_ms,
-                                .publisher_signature = p->signature_path != NULL };
-    moor_code c = plat_make_dirs(p->packages_dir, PLAT_OWNER_ONLY, err);
-    if (c)
-        return c;
-    const char *incoming = moor_arena_fmt(arena, "%s/.incoming-%s.zip", p->packages_dir, nonce);
+    MOOR_AUTO(moor_incoming) in = MOOR_INCOMING_INIT;
     struct moor_package_name *name = moor_arena_alloc(arena, sizeof *name);
-    if (!incoming || !name)
+    moor_code c;
+    if (!name)
         return moor_fail(err, MOOR_E_NOMEM, "%s: no memory", p->zip_path);
-    MOOR_AUTO(incoming) guard = { incoming };
-    if ((c = copy_file(p->zip_path, incoming, digest, &pkg.size, err)) ||
-        (c = moor_package_inspect(incoming, base_name(p->zip_path), &p->asked, name, err)))
+    if ((c = moor_incoming_copy(p->zip_path, p->packages_dir, arena, &in, err)) ||
+        (c = moor_package_inspect(in.path, base_name(p->zip_path), &p->asked, name, err)))
         return c;
 
-    MOOR_AUTO(moor_buf) hex = MOOR_BUF(64);
-    moor_buf_hex(&hex, moor_span(digest, sizeof digest));
-    pkg.publisher = name->publisher;
-    pkg.type = name->type;
-    pkg.version = name->version;
-    pkg.multi_config = name->multi_config;
-    pkg.sha256 = moor_arena_str(arena, moor_buf_view(&hex));
-    const char *final =
-        moor_arena_fmt(arena, "%s/%s.zip", p->packages_dir, pkg.sha256 ? pkg.sha256 : "");
-    if (!pkg.sha256 || !final)
+    const struct moor_package pkg = { .publisher = name->publisher,
+                                      .type = name->type,
+                                      .version = name->version,
+                                      .sha256 = in.sha256,
+                                      .size = in.size,
+                                      .multi_config = name->multi_config,
+                                      .publisher_signature = p->signature_path != NULL,
+                                      .published_ms = p->now_ms };
+    const char *final = moor_arena_fmt(arena, "%s/%s.zip", p->packages_dir, pkg.sha256);
+    if (!final)
         return moor_fail(err, MOOR_E_NOMEM, "%s: no memory", p->zip_path);
     if ((c = check_not_taken(s, &pkg, arena, err)) ||
-        (c = store_gallery_signature(p, incoming, final, arena, err)) ||
+        (c = store_gallery_signature(p, in.path, final, arena, err)) ||
         (p->signature_path && (c = store_publisher_signature(p, final, arena, err))) ||
-        (c = plat_rename(incoming, final, err)))
+        (c = moor_incoming_keep(&in, p->packages_dir, final, err)))
         return c;
-    guard.path = NULL;
     MOOR_AUTO(moor_store_tx) tx = MOOR_STORE_TX_INIT;
-    if ((c = plat_sync_dir(p->packages_dir, err)) || (c = moor_store_begin(s, &tx, err)) ||
-        (c = moor_package_add(s, &pkg, err)) ||
+    if ((c = moor_store_begin(s, &tx, err)) || (c = moor_package_add(s, &pkg, err)) ||
         (c = moor_extension_published(s, pkg.publisher, pkg.type, err)) ||
         (c = moor_store_commit(&tx, err)))
         return c;

@@ -16,8 +16,6 @@
 #include "base/error.h"
 #include "base/span.h"
 
-#define MOOR_PACKAGE_SIZE_MAX (UINT64_C(2) << 30)
-
 struct moor_package_name {
     char publisher[129]; /* "Microsoft.Azure.Extensions" */
     char type[129];      /* "CustomScript" */

@@ -33,18 +33,6 @@ int cp_run_init(const struct cp_options *o)
     return status;
 }
 
-/* Where the server answers: what it wrote when it began to listen, else what it will be. */
-static const char *endpoint_of(struct cp_state *s)
-{
-    MOOR_AUTO(moor_buf) text = MOOR_BUF(1024);
-    const char *url = NULL;
-    if (!plat_read_all(cp_state_path(s, "endpoint"), 1024, &text, NULL))
-        url = moor_arena_str(&s->arena, moor_span_trim(moor_buf_view(&text)));
-    if (!url || !*url)
-        url = moor_arena_fmt(&s->arena, "https://%s:8443", s->config.hosts.items[0]);
-    return url ? url : "";
-}
-
 static const char *workspace_of(struct cp_state *s)
 {
     const char *id = "";
@@ -55,7 +43,7 @@ static const char *workspace_of(struct cp_state *s)
 
 static void print_info(struct cp_state *s, bool json)
 {
-    struct moor_app_config cfg = cp_state_app_config(s, endpoint_of(s));
+    struct moor_app_config cfg = cp_state_app_config(s, cp_state_endpoint(s));
     const struct {
         const char *key, *value;
     } rows[] = {

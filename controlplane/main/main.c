@@ -32,6 +32,9 @@ OPTION(o_type, "--type", NULL, "T", type, "type, when the package is silent")
 OPTION(o_version, "--version", NULL, "V", version, "version, when the package is silent")
 OPTION(o_signature, "--signature", NULL, "FILE", signature, "the publisher's detached CMS (DER)")
 
+OPTION(o_group, "--resource-group", NULL, "NAME", resource_group, "where machines become resources")
+OPTION(o_principal, "--service-principal-id", NULL, "ID", service_principal_id, "who connects them")
+OPTION(o_tags, "--tags", NULL, "A=B,C=D", tags, "tags of the resources")
 OPTION(o_days, "--reenrollment-days", NULL, "N", reenrollment_days,
        "days after its certificate's end; 0: never, at most 3650")
 OPTION(o_previous, "--accept-previous-key", NULL, "BOOL", accept_previous,
@@ -60,6 +63,16 @@ static const struct cp_command commands[] = {
       cp_run_extension_publish, true },
     { "extension list", "", 0, 0, "list the gallery", OPTIONS(&o_state, &o_json),
       cp_run_extension_list, false },
+    { "agent publish", "FILE", 1, 1, "offer a package of the agent to machines that are onboarded",
+      OPTIONS(&o_state, &o_json), cp_run_agent_publish, true },
+    { "agent list", "", 0, 0, "list the agent's packages", OPTIONS(&o_state, &o_json),
+      cp_run_agent_list, false },
+    { "onboard script", "", 0, 0, "print the script that installs and connects the agent",
+      OPTIONS(&o_state, &o_group, &o_location, &o_principal, &o_tags), cp_run_onboard_script,
+      false },
+    { "onboard command", "", 0, 0, "print the line that fetches and runs that script on a machine",
+      OPTIONS(&o_state, &o_group, &o_location, &o_principal, &o_tags), cp_run_onboard_command,
+      false },
     { "principal create", "NAME", 1, 1, "make an application that may sign in",
       OPTIONS(&o_state, &o_role, &o_scope, &o_secret, &o_certificate, &o_expires, &o_json),
       cp_run_principal_create, false },

@@ -25,6 +25,7 @@ struct cp_options {
     const char *reenrollment_days, *accept_previous;
     const char *role, *scope, *secret_file, *certificate, *expires_in, *as;
     const char *publisher, *type, *version, *signature;
+    const char *resource_group, *service_principal_id, *tags;
     const char *words[CP_WORDS_MAX]; /* arguments that are no options */
     size_t word_count;
     char *owned[CP_PATHS_MAX]; /* paths made absolute */

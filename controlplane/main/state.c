@@ -71,6 +71,17 @@ const char *cp_state_path(struct cp_state *s, const char *fmt, ...)
     return path ? path : "";
 }
 
+const char *cp_state_endpoint(struct cp_state *s)
+{
+    MOOR_AUTO(moor_buf) text = MOOR_BUF(1024);
+    const char *url = NULL;
+    if (!plat_read_all(cp_state_path(s, "endpoint"), 1024, &text, NULL))
+        url = moor_arena_str(&s->arena, moor_span_trim(moor_buf_view(&text)));
+    if (!url || !*url)
+        url = moor_arena_fmt(&s->arena, "https://%s:8443", s->config.hosts.items[0]);
+    return url ? url : "";
+}
+
 static const char *random_id(struct cp_state *s)
 {
     char id[37];

@@ -55,6 +55,9 @@ MOOR_NODISCARD moor_code cp_state_open(const struct cp_options *o, struct cp_sta
 /* <dir>/name in the state's arena; "" when that is full. */
 MOOR_PRINTF(2, 3) const char *cp_state_path(struct cp_state *s, const char *fmt, ...);
 
+/* Where the server answers: what it wrote when it began to listen, else what it will be. */
+const char *cp_state_endpoint(struct cp_state *s);
+
 /* What the API shows of itself under a base URL; strings in the arena. */
 struct moor_app_config cp_state_app_config(struct cp_state *s, const char *base_url);
 

@@ -91,5 +91,10 @@ static const char step_4[] =
     " updated_ms INTEGER NOT NULL, resource_key TEXT PRIMARY KEY) WITHOUT ROWID;"
     "CREATE INDEX run_commands_machine ON run_commands (vm_id);";
 
-const char *const moor_sqlite_steps[] = { step_1, step_2, step_3, step_4 };
+static const char step_5[] =
+    "CREATE TABLE agent_packages (name TEXT PRIMARY KEY, format TEXT NOT NULL, arch TEXT NOT NULL,"
+    " version TEXT NOT NULL, sha256 TEXT NOT NULL, size INTEGER NOT NULL,"
+    " published_ms INTEGER NOT NULL) WITHOUT ROWID;";
+
+const char *const moor_sqlite_steps[] = { step_1, step_2, step_3, step_4, step_5 };
 const size_t moor_sqlite_step_count = MOOR_COUNTOF(moor_sqlite_steps);

@@ -133,6 +133,20 @@ void moor_cert_sha1_hex(const struct moor_cert *c, char out[41])
     out[40] = '\0';
 }
 
+moor_code moor_cert_pin(const struct moor_cert *c, struct moor_buf *out, struct moor_error *err)
+{
+    unsigned char *der = NULL;
+    unsigned char sum[32];
+    const int n = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(c->x), &der);
+    if (n <= 0)
+        return moor_ssl_fail(err, MOOR_E_BADINPUT, "certificate: its key cannot be read");
+    int ok = EVP_Digest(der, (size_t)n, sum, NULL, EVP_sha256(), NULL);
+    OPENSSL_free(der);
+    MOOR_ASSERT(ok == 1);
+    moor_buf_base64(out, moor_span(sum, sizeof(sum)));
+    return moor_buf_ok(out, "certificate's pin", err);
+}
+
 /* By difference from 1970, so that no time_t and no time zone is involved. 0 when unreadable. */
 static int64_t asn1_ms(const ASN1_TIME *t)
 {

@@ -31,6 +31,10 @@ MOOR_DEFINE_AUTOPTR(moor_cert)
 
 void moor_cert_sha256(const struct moor_cert *c, unsigned char out[32]);
 void moor_cert_sha1_hex(const struct moor_cert *c, char out[41]); /* upper case: "thumbprint" */
+/* Appends the base64 of the SHA-256 of its SubjectPublicKeyInfo: what curl --pinnedpubkey compares
+ * (RFC 7469, 2.4). */
+MOOR_NODISCARD moor_code moor_cert_pin(const struct moor_cert *c, struct moor_buf *out,
+                                       struct moor_error *err);
 int64_t moor_cert_not_before_ms(const struct moor_cert *c);
 int64_t moor_cert_not_after_ms(const struct moor_cert *c);
 /* Distinguished names for people, "CN=host,O=...": appended. */

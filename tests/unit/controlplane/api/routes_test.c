@@ -22,6 +22,9 @@ static const char *const public_routes[] = {
     "POST /{tenant}/oauth2/token",
     "GET /his/discovery",
     "POST /his/machines/{vmId}/certificate",
+    "GET /his/onboard/linux",
+    "GET /his/onboard/files/{file}",
+    "PUT /his/log",
 };
 
 static bool is_public(const struct moor_http_route *r, struct moor_arena *arena)
