@@ -20,18 +20,20 @@ class Booted:
 
     count = 0
 
-    def __init__(self, root, binds=None, name="machine"):
+    def __init__(self, root, binds=None, name="machine", network=None):
+        """network: (bridge, address/prefix) that it shares with others; else only a loopback."""
         Booted.count += 1
         self.name = f"{name}-{os.getpid()}-{Booted.count}"
-        self.root, self.binds = root, binds or {}
+        self.root, self.binds, self.network = root, binds or {}, network
         self.leader = self.process = None
         self.console = tempfile.TemporaryFile()
 
     def __enter__(self):
         binds = [f"--bind-ro={source}:{target}" for source, target in self.binds.items()]
+        link = f"--network-bridge={self.network[0]}" if self.network else "--private-network"
         self.process = subprocess.Popen(
             ["systemd-nspawn", "-q", "-D", self.root, "--volatile=overlay", "--boot",
-             "--register=no", "--keep-unit", "-M", self.name, "--private-network",
+             "--register=no", "--keep-unit", "-M", self.name, link,
              "--console=pipe", *binds, "systemd.unit=multi-user.target"],
             stdin=subprocess.DEVNULL, stdout=self.console, stderr=self.console,
             start_new_session=True)
@@ -39,6 +41,9 @@ class Booted:
             self.wait(self._find_leader, 30, "the first process")
             self.wait(lambda: self.run("systemctl is-system-running").stdout.strip()
                       in ("running", "degraded"), 60, "the end of booting")
+            if self.network:
+                self.ok(f"hostname {self.name} && ip address add {self.network[1]} dev host0 &&"
+                        " ip link set host0 up")
         except BaseException:
             self.__exit__()
             raise
