@@ -62,7 +62,7 @@ static moor_code read_settings(const struct reader *r, const char **value)
     MOOR_AUTO(moor_buf) b = MOOR_BUF(SETTINGS_MAX);
     if (!v || moor_json_typeof(v) == MOOR_JSON_NULL) {
         if (!r->patch || !*value)
-            *value = "{}";
+            *value = "null"; /* handlers tell none from an empty object */
         return MOOR_OK;
     }
     if (moor_json_typeof(v) != MOOR_JSON_OBJECT)

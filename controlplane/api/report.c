@@ -200,7 +200,8 @@ static const char *message_of(struct moor_call *c, const struct item *item)
     const char *handlers = moor_json_str(moor_json_path(status, "status.formattedMessage.message"));
     if (!handlers || !*handlers)
         return own;
-    if (item->provisioning != P_FAILED || !*own)
+    bool same = strncmp(own, handlers, strlen(own)) == 0; /* nothing of ours to say */
+    if (item->provisioning != P_FAILED || same)
         return moor_call_fmt(c, "Extension Message: %.*s", MESSAGE_MAX, handlers);
     return moor_call_fmt(c, "%s\nExtension Message: %.*s", own, MESSAGE_MAX, handlers);
 }
