@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "contract/names.h"
+#include "core/proxy.h"
+#include "manager/describe.h"
 #include "manager/folder.h"
 #include "manager/internal.h"
 #include "platform/clock.h"
@@ -170,14 +172,7 @@ static moor_code start_removal(struct moor_work *w, bool old, struct moor_error 
 static void describe(struct moor_buf *b, const struct moor_work *w,
                      const struct moor_command_result *r)
 {
-    const char *verb = moor_handler_verb_name(w->step.verb);
-    if (r->timed_out)
-        moor_buf_fmt(b, "%s took longer than %llu seconds and was ended", verb,
-                     (unsigned long long)(w->m->timeouts_ms[w->step.verb] / 1000));
-    else if (r->signaled)
-        moor_buf_fmt(b, "%s was ended by signal %d", verb, r->code);
-    else
-        moor_buf_fmt(b, "%s ended with exit code %d", verb, r->code);
+    moor_buf_command_end(b, w->step.verb, w->m->timeouts_ms[w->step.verb], r);
     if (plat_host_reboot_pending())
         moor_buf_str(b, " (this machine waits for a restart)");
     moor_buf_fmt(b, "\n%s", r->output);
@@ -290,12 +285,25 @@ static void add_exits(struct moor_buf *b, const struct moor_manager *m, const st
     moor_buf_char(b, ']');
 }
 
+/* The proxy that this machine's settings name; none when they cannot be read. */
+static void find_proxy(struct moor_proxy *out)
+{
+    MOOR_AUTO(moor_arena) arena = MOOR_ARENA(256 * 1024);
+    struct moor_settings settings;
+    struct moor_error err = MOOR_ERROR_INIT;
+    if (moor_settings_load(&settings, &arena, &err) != MOOR_OK ||
+        moor_proxy_load(&settings, NULL, out, &err) != MOOR_OK)
+        moor_log_error(MOOR_LOG_WARNING, "handler.without-proxy", &err, NULL);
+}
+
 static moor_code start_command(struct moor_work *w, struct moor_error *err)
 {
     struct moor_manager *m = w->m;
     struct moor_item *i = w->item;
     MOOR_AUTO(moor_buf) port = MOOR_BUF(16);
     MOOR_AUTO(moor_buf) exits = MOOR_BUF(64 * 1024);
+    MOOR_AUTO(moor_proxy) proxy = MOOR_PROXY_INIT;
+    find_proxy(&proxy);
     if (i->multi && w->step.verb == MOOR_VERB_UPDATE)
         add_exits(&exits, m, i);
     const struct moor_command_opts opts = {
@@ -304,6 +312,7 @@ static moor_code start_command(struct moor_work *w, struct moor_error *err)
         .old = w->step.old,
         .himds_port = himds_port(&port),
         .timeout_ms = m->timeouts_ms[w->step.verb],
+        .proxy = &proxy,
         .disable_exits = exits.len ? moor_buf_cstr(&exits) : NULL,
     };
     moor_code c = moor_command_start(m->loop, &opts, on_command, w, &w->command, &i->running, err);
@@ -388,6 +397,12 @@ static moor_code start(struct moor_work *w, const struct moor_desired_extension 
         return moor_fail(err, MOOR_E_IO, "extension state: cannot be saved");
     if (w->step.action == MOOR_ACT_FETCH)
         return moor_fetch_package(w, goal, err);
+    if (w->step.action == MOOR_ACT_RUN && w->step.verb == MOOR_VERB_ENABLE) {
+        moor_code c = moor_folder_restore_settings(w->item, goal, err);
+        if (c != MOOR_OK)
+            return c;
+        w->item->had_number = moor_folder_had_number(w->item);
+    }
     if (w->step.action == MOOR_ACT_RUN)
         return start_command(w, err);
     return start_removal(w, w->step.old, err);

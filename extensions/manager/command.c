@@ -5,6 +5,9 @@
 #include "base/buf.h"
 #include "base/text.h"
 #include "contract/names.h"
+#include "http/proxy.h"
+#include "manager/command_log.h"
+#include "manager/describe.h"
 #include "manager/folder.h"
 #include "platform/dirs.h"
 #include "platform/file.h"
@@ -22,8 +25,13 @@
 #define SIGNAL_KILL 9
 #define SIGNAL_TERM 15
 
+#define LOG_MAX (128 * 1024) /* of one entry of the command log */
+
 struct moor_command {
     struct moor_child *child;
+    const struct moor_item *item;
+    moor_handler_verb verb;
+    uint64_t timeout_ms;
     moor_command_fn done;
     void *ctx;
     char *out_path, *err_path;
@@ -82,6 +90,24 @@ static struct plat_exit seen_through_shell(struct plat_exit how)
     return how;
 }
 
+static void log_start(const struct moor_command *c, const char *line, const char *const *env)
+{
+    MOOR_AUTO(moor_buf) text = MOOR_BUF(LOG_MAX);
+    moor_buf_fmt(&text, "%s, number %" PRIu32 ": %s\n", moor_handler_verb_name(c->verb),
+                 c->item->seq, line);
+    for (; *env; env++)
+        moor_buf_fmt(&text, "    %s\n", *env);
+    moor_command_log_add(c->item, moor_buf_view(&text));
+}
+
+static void log_end(const struct moor_command *c, const struct moor_command_result *r)
+{
+    MOOR_AUTO(moor_buf) text = MOOR_BUF(LOG_MAX);
+    moor_buf_command_end(&text, c->verb, c->timeout_ms, r);
+    moor_buf_fmt(&text, "\n%s\n", r->output);
+    moor_command_log_add(c->item, moor_buf_view(&text));
+}
+
 static void on_end(void *ctx, const struct moor_child_result *r)
 {
     struct moor_command *c = ctx;
@@ -93,6 +119,7 @@ static void on_end(void *ctx, const struct moor_child_result *r)
     struct plat_exit how = seen_through_shell(r->how);
     const struct moor_command_result result = { how.signaled, r->timed_out, how.code,
                                                 moor_buf_cstr(&output) };
+    log_end(c, &result);
     c->done(c->ctx, &result);
 }
 
@@ -165,6 +192,23 @@ static void add_update(struct env *e, const struct moor_command_opts *o)
     add(e, "AZURE_GUEST_AGENT_UPDATING_FROM_VERSION", i->old_version);
 }
 
+/* In every spelling that programs look for, without the password; what is on this machine or a
+ * host of its own is reached directly. */
+static void add_proxy(struct env *e, const struct moor_proxy *proxy)
+{
+    static const char *const urls[] = { "https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY" };
+    static const char *const exceptions[] = { "no_proxy", "NO_PROXY" };
+    if (!proxy || !proxy->url)
+        return;
+    const char *direct = moor_arena_fmt(
+        e->arena, "localhost,127.0.0.1,::1,169.254.169.254,168.63.129.16%s%s",
+        proxy->bypass && *proxy->bypass ? "," : "", proxy->bypass ? proxy->bypass : "");
+    for (size_t n = 0; n < MOOR_COUNTOF(urls); n++)
+        add(e, urls[n], proxy->url);
+    for (size_t n = 0; n < MOOR_COUNTOF(exceptions); n++)
+        add(e, exceptions[n], direct);
+}
+
 static const char **make_env(const struct moor_command_opts *o, const char *folder,
                              struct moor_arena *arena)
 {
@@ -186,13 +230,15 @@ static const char **make_env(const struct moor_command_opts *o, const char *fold
     add(&e, "IMDS_ENDPOINT", url);
     add(&e, "IDENTITY_ENDPOINT", moor_arena_fmt(arena, "%s/metadata/identity/oauth2/token", url));
     add_update(&e, o);
+    add_proxy(&e, o->proxy);
     return e.failed ? NULL : e.list;
 }
 
+/* For appending: handlers open /dev/stdout by name besides, and neither overwrites the other. */
 static moor_code open_output(const char *path, struct plat_file *out, struct moor_error *err)
 {
     moor_code c = plat_remove(path, err);
-    return c == MOOR_OK ? plat_create_new(path, PLAT_OWNER_ONLY, out, err) : c;
+    return c == MOOR_OK ? plat_open(path, PLAT_APPEND, out, err) : c;
 }
 
 static moor_code output_paths(struct moor_command *c, const struct moor_command_opts *o,
@@ -281,7 +327,10 @@ static moor_code spawn(struct moor_loop *l, struct moor_command *cmd,
                    .group = join_group(o->item, &m, &arena) },
         .timeout_ms = o->timeout_ms,
     };
-    return moor_child_start(l, &opts, on_end, cmd, &cmd->child, err);
+    c = moor_child_start(l, &opts, on_end, cmd, &cmd->child, err);
+    if (c == MOOR_OK)
+        log_start(cmd, line, env);
+    return c;
 }
 
 moor_code moor_command_start(struct moor_loop *l, const struct moor_command_opts *opts,
@@ -292,6 +341,9 @@ moor_code moor_command_start(struct moor_loop *l, const struct moor_command_opts
     MOOR_AUTOPTR(moor_command) cmd = calloc(1, sizeof(*cmd));
     if (!cmd)
         return moor_fail(err, MOOR_E_NOMEM, "extension %s: out of memory", opts->item->name);
+    cmd->item = opts->item;
+    cmd->verb = opts->verb;
+    cmd->timeout_ms = opts->timeout_ms;
     cmd->done = done;
     cmd->ctx = ctx;
     moor_code c = moor_folder_path(opts->item, opts->old, &folder, err);

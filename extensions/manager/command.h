@@ -15,6 +15,7 @@
 #include "platform/group.h"
 
 struct moor_loop;
+struct moor_proxy;
 struct moor_command;
 
 struct moor_command_result {
@@ -30,10 +31,12 @@ struct moor_command_opts {
     bool old;               /* run the old version's handler */
     const char *himds_port; /* for IDENTITY_ENDPOINT */
     uint64_t timeout_ms;
-    const char *disable_exits; /* update of a multi-config handler: JSON list; else NULL */
+    const struct moor_proxy *proxy; /* for programs that reach out; NULL = none */
+    const char *disable_exits;      /* update of a multi-config handler: JSON list; else NULL */
 };
 
-/* On success *running identifies the process. done runs once unless the command is freed first. */
+/* The item must outlive the command. On success *running identifies the process. done runs once
+ * unless the command is freed first. */
 MOOR_NODISCARD moor_code moor_command_start(
     struct moor_loop *l, const struct moor_command_opts *opts, moor_command_fn done, void *ctx,
     struct moor_command **out, struct plat_process_id *running, struct moor_error *err);

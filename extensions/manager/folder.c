@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "manager/folder.h"
 
+#include "base/text.h"
 #include "contract/environment.h"
 #include "contract/names.h"
 #include "contract/settings.h"
@@ -13,6 +14,7 @@
 #define PATH_LIMIT     4096
 #define HEARTBEAT_NAME "heartbeat.log"
 #define HEARTBEAT_MAX  (64 * 1024)
+#define MRSEQ_MAX      32
 
 void moor_buf_folder_instance(struct moor_buf *b, const struct moor_item *i)
 {
@@ -80,6 +82,23 @@ static moor_code write_environment(const char *folder, const struct moor_handler
     return plat_write_atomic(moor_buf_cstr(&path), moor_buf_view(&text), PLAT_OWNER_ONLY, err);
 }
 
+/* What <seq>.settings shall hold, and where it is. */
+static moor_code settings_file(const struct moor_item *i, const struct moor_desired_extension *goal,
+                               const char *folder, struct moor_buf *path, struct moor_buf *text,
+                               struct moor_error *err)
+{
+    MOOR_AUTO(moor_buf) instance = MOOR_BUF(MOOR_INSTANCE_MAX);
+    const struct moor_handler_settings s = { goal->public_settings, goal->protected_settings,
+                                             goal->protected_thumbprint };
+    if (s.public_settings || s.protected_settings)
+        moor_buf_handler_settings(text, &s);
+    moor_buf_folder_instance(&instance, i);
+    moor_buf_fmt(path, "%s/config/", folder);
+    moor_buf_settings_name(path, moor_buf_cstr(&instance), i->seq);
+    moor_code c = moor_buf_ok(text, "settings", err);
+    return c == MOOR_OK ? c : moor_context(err, "extension %s", i->name);
+}
+
 moor_code moor_folder_write_settings(const struct moor_item *i,
                                      const struct moor_desired_extension *goal,
                                      struct moor_error *err)
@@ -96,20 +115,32 @@ moor_code moor_folder_write_settings(const struct moor_item *i,
         c = make_folders(&e, err);
     if (c == MOOR_OK)
         c = write_environment(folder, &e, err);
+    if (c == MOOR_OK)
+        c = settings_file(i, goal, folder, &path, &text, err);
     if (c != MOOR_OK)
         return c;
-    const struct moor_handler_settings s = { goal->public_settings, goal->protected_settings,
-                                             goal->protected_thumbprint };
-    if (moor_desired_has_settings(goal))
-        moor_buf_handler_settings(&text, &s);
-    MOOR_AUTO(moor_buf) instance = MOOR_BUF(MOOR_INSTANCE_MAX);
-    moor_buf_folder_instance(&instance, i);
-    moor_buf_fmt(&path, "%s/", e.config_folder);
-    moor_buf_settings_name(&path, moor_buf_cstr(&instance), i->seq);
-    c = moor_buf_ok(&text, "settings", err);
-    if (c != MOOR_OK)
-        return moor_context(err, "extension %s", i->name);
     return plat_write_atomic(moor_buf_cstr(&path), moor_buf_view(&text), PLAT_OWNER_ONLY, err);
+}
+
+moor_code moor_folder_restore_settings(const struct moor_item *i,
+                                       const struct moor_desired_extension *goal,
+                                       struct moor_error *err)
+{
+    MOOR_AUTOSTR folder = NULL;
+    MOOR_AUTO(moor_buf) path = MOOR_BUF(PATH_LIMIT);
+    MOOR_AUTO(moor_buf) text = MOOR_BUF(MOOR_SETTINGS_MAX);
+    MOOR_AUTO(moor_buf) there = MOOR_BUF(MOOR_SETTINGS_MAX);
+    moor_code c = moor_folder_path(i, false, &folder, err);
+    if (c == MOOR_OK && !plat_exists(folder))
+        return MOOR_OK; /* the command finds that out */
+    if (c == MOOR_OK)
+        c = settings_file(i, goal, folder, &path, &text, err);
+    if (c != MOOR_OK)
+        return c;
+    if (plat_read_all(moor_buf_cstr(&path), MOOR_SETTINGS_MAX, &there, NULL) == MOOR_OK &&
+        moor_span_eq(moor_buf_view(&there), moor_buf_view(&text)))
+        return MOOR_OK;
+    return moor_folder_write_settings(i, goal, err);
 }
 
 moor_code moor_folder_settings(const struct moor_item *i, struct moor_handler_settings *out,
@@ -265,6 +296,21 @@ moor_code moor_folder_status(const struct moor_item *i, struct moor_handler_stat
     return c == MOOR_OK ? moor_status_parse(moor_buf_view(&text), out, arena, err) : c;
 }
 
+bool moor_folder_had_number(const struct moor_item *i)
+{
+    MOOR_AUTOSTR folder = NULL;
+    MOOR_AUTO(moor_buf) path = MOOR_BUF(PATH_LIMIT);
+    MOOR_AUTO(moor_buf) text = MOOR_BUF(MRSEQ_MAX);
+    uint32_t seq;
+    if (i->multi || moor_folder_path(i, false, &folder, NULL) != MOOR_OK)
+        return false;
+    moor_buf_fmt(&path, "%s/mrseq", folder);
+    return plat_read_all(moor_buf_cstr(&path), MRSEQ_MAX, &text, NULL) == MOOR_OK &&
+           moor_parse_u32(moor_span_trim(moor_buf_view(&text)), 0, UINT32_MAX, &seq, NULL) ==
+               MOOR_OK &&
+           seq >= i->seq;
+}
+
 int64_t moor_folder_status_time_ms(const struct moor_item *i)
 {
     MOOR_AUTO(moor_buf) path = MOOR_BUF(PATH_LIMIT);
@@ -304,7 +350,9 @@ static bool drop_event(void *ctx, const char *name, const struct plat_stat *st)
     const char *folder = ctx;
     size_t digits = strspn(name, "0123456789");
     MOOR_AUTO(moor_buf) path = MOOR_BUF(PATH_LIMIT);
-    if (!st->is_file || digits == 0 || strcmp(name + digits, ".json") != 0)
+    bool event =
+        digits > 0 && (strcmp(name + digits, ".json") == 0 || strcmp(name + digits, ".tld") == 0);
+    if (!st->is_file || !event)
         return true;
     moor_buf_fmt(&path, "%s/%s", folder, name);
     moor_code c = plat_remove(moor_buf_cstr(&path), NULL);
@@ -319,4 +367,12 @@ void moor_folder_drop_events(const struct moor_item *i)
                  i->type);
     moor_code c = plat_list_dir(moor_buf_cstr(&folder), drop_event, folder.data, NULL);
     (void)c; /* not there: none were written */
+}
+
+void moor_folder_drop_old_events(void)
+{
+    MOOR_AUTO(moor_buf) folder = MOOR_BUF(PATH_LIMIT);
+    moor_buf_fmt(&folder, "%s/events", plat_dir_path(PLAT_DIR_HANDLERS));
+    moor_code c = plat_list_dir(moor_buf_cstr(&folder), drop_event, folder.data, NULL);
+    (void)c; /* not there: no handler is that old */
 }

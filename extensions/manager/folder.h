@@ -26,6 +26,12 @@ MOOR_NODISCARD moor_code moor_folder_write_settings(const struct moor_item *i,
                                                     const struct moor_desired_extension *goal,
                                                     struct moor_error *err);
 
+/* The same, when <seq>.settings is not what was written: handlers empty it or put stars for its
+ * secrets, and are given the same number again. */
+MOOR_NODISCARD moor_code moor_folder_restore_settings(const struct moor_item *i,
+                                                      const struct moor_desired_extension *goal,
+                                                      struct moor_error *err);
+
 /* <seq>.settings of the item's number as it lies there. */
 MOOR_NODISCARD moor_code moor_folder_settings(const struct moor_item *i,
                                               struct moor_handler_settings *out,
@@ -52,6 +58,11 @@ MOOR_NODISCARD moor_code moor_folder_heartbeat(const struct moor_item *i,
                                                struct moor_arena *arena, struct moor_error *err);
 /* Removes telemetry events (<number>.json): they are sent nowhere, and handlers write on. */
 void moor_folder_drop_events(const struct moor_item *i);
+/* The same for the older form, <number>.tld in a folder that all handlers share. */
+void moor_folder_drop_old_events(void);
+
+/* Whether the handler remembers (mrseq) to have taken on the item's number. */
+bool moor_folder_had_number(const struct moor_item *i);
 
 /* When the status was last written; 0 when there is none. */
 int64_t moor_folder_status_time_ms(const struct moor_item *i);

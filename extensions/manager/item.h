@@ -85,6 +85,7 @@ struct moor_item {
     int64_t waiting_since_ms; /* for a final status; 0 = not waiting */
     /* Of this manager process only, not kept: */
     bool enabled_here;       /* enable has run since the manager started */
+    bool had_number;         /* its handler had taken on this number before enable was given */
     struct plat_usage usage; /* of its handler with all it started; zero = not known */
     bool listed;             /* the service's document names it */
     unsigned killed;         /* times in a row its command was ended by somebody's signal */

@@ -233,13 +233,29 @@ static struct moor_item *adopt(struct moor_manager *m, const struct moor_desired
     return NULL;
 }
 
+/* What went, and was put again as another handler's before the service heard of its end, is
+ * another extension. */
+static struct moor_item *find_item(struct moor_manager *m,
+                                   const struct moor_desired_extension *goal)
+{
+    struct moor_item *i = moor_items_find(&m->items, goal->name);
+    bool gone =
+        i && !i->work && (i->phase == MOOR_PHASE_ABSENT || i->phase == MOOR_PHASE_UNINSTALLED);
+    if (!gone || goal->bad ||
+        (moor_strcasecmp(i->publisher, goal->publisher) == 0 &&
+         moor_strcasecmp(i->type, goal->type) == 0))
+        return i;
+    moor_items_remove(&m->items, i);
+    return NULL;
+}
+
 static moor_code take_goals(struct moor_manager *m, struct moor_error *err)
 {
     for (size_t n = 0; n < m->items.count; n++)
         m->items.list[n]->listed = false;
     for (size_t n = 0; n < m->desired.extension_count; n++) {
         const struct moor_desired_extension *goal = &m->desired.extensions[n];
-        struct moor_item *i = moor_items_find(&m->items, goal->name);
+        struct moor_item *i = find_item(m, goal);
         bool changed = false;
         moor_code c = MOOR_OK;
         if (!i)
@@ -325,6 +341,7 @@ static void on_tick(void *ctx)
 {
     struct moor_manager *m = ctx;
     moor_timer_arm(m->tick, TICK_MS);
+    moor_folder_drop_old_events();
     for (size_t n = 0; n < m->items.count; n++) {
         moor_folder_drop_events(m->items.list[n]);
         measure(m->items.list[n]);

@@ -14,10 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHUNK          (256 * 1024)
-#define FLUSH_EACH_MAX 16 /* files */
-#define TEMP_PREFIX    ".unpack-"
-#define RATIO_FREE     ((uint64_t)16 * 1024 * 1024)
+#define CHUNK           (256 * 1024)
+#define FLUSH_EACH_MAX  16 /* files */
+#define BYTE_ORDER_MARK "\xEF\xBB\xBF"
+#define TEMP_PREFIX     ".unpack-"
+#define RATIO_FREE      ((uint64_t)16 * 1024 * 1024)
 
 static moor_code invalid(struct moor_error *err, const char *service_code)
 {
@@ -290,9 +291,10 @@ static const char *base_name(const char *name)
     return slash ? slash + 1 : name;
 }
 
-/* A manifest that lies deeper is put where handlers and later readers look for it: the one with the
- * shortest name, as the reference agent finds it. */
-static moor_code raise_manifest(struct moor_zip *zip, const char *folder, struct moor_error *err)
+/* A manifest that lies deeper, or begins with a byte order mark, is put where handlers and later
+ * readers look for it, as they read it: the one with the shortest name, as the reference agent
+ * finds it. */
+static moor_code place_manifest(struct moor_zip *zip, const char *folder, struct moor_error *err)
 {
     MOOR_AUTO(moor_buf) from = MOOR_BUF(8192);
     MOOR_AUTO(moor_buf) to = MOOR_BUF(8192);
@@ -307,14 +309,19 @@ static moor_code raise_manifest(struct moor_zip *zip, const char *folder, struct
             (!best || strlen(e.name) < strlen(best)))
             best = e.name;
     }
-    if (!best || strcmp(best, MOOR_MANIFEST_NAME) == 0)
+    if (!best)
         return MOOR_OK;
     moor_buf_fmt(&from, "%s/%s", folder, best);
     moor_buf_fmt(&to, "%s/%s", folder, MOOR_MANIFEST_NAME);
     moor_code c = plat_read_all(moor_buf_cstr(&from), MOOR_MANIFEST_MAX, &text, err);
-    if (c == MOOR_OK)
-        c = plat_write_atomic(moor_buf_cstr(&to), moor_buf_view(&text), PLAT_OWNER_ONLY, err);
-    return c;
+    struct moor_span clean = moor_buf_view(&text);
+    bool marked = moor_span_starts(clean, BYTE_ORDER_MARK);
+    if (c != MOOR_OK || (!marked && strcmp(best, MOOR_MANIFEST_NAME) == 0))
+        return c;
+    if (marked)
+        clean =
+            moor_span(clean.p + sizeof(BYTE_ORDER_MARK) - 1, clean.n - sizeof(BYTE_ORDER_MARK) + 1);
+    return plat_write_atomic(moor_buf_cstr(&to), clean, PLAT_OWNER_ONLY, err);
 }
 
 static moor_code check_manifest(const char *folder, const struct moor_package_claim *claim,
@@ -349,7 +356,7 @@ static moor_code unpack_to(const struct plat_file *file, const char *folder,
     else if (c == MOOR_OK && (c = sync_files(zip, folder, err)) == MOOR_OK)
         c = sync_folders(zip, folder, err);
     if (c == MOOR_OK)
-        c = raise_manifest(zip, folder, err);
+        c = place_manifest(zip, folder, err);
     return c == MOOR_OK ? check_manifest(folder, claim, err) : c;
 }
 

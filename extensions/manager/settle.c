@@ -14,11 +14,19 @@
 #define HEARTBEAT_ARENA_MAX (512 * 1024)
 #define STATUS_ARENA_MAX    (5 * (size_t)MOOR_STATUS_MAX)
 
+/* A status without the time it was written: residents write the same again every few seconds, which
+ * is no news. */
+static const char *said(const char *status)
+{
+    const char *p = strstr(status, "\"status\":");
+    return p ? p : status;
+}
+
 static bool update(struct moor_item *i, moor_item_outcome outcome, const char *error_code,
                    int64_t code, const char *message, const char *status)
 {
     bool same = i->outcome == outcome && i->code == code && moor_streq(i->error_code, error_code) &&
-                moor_streq(i->status, status) &&
+                moor_streq(said(i->status), said(status)) &&
                 strncmp(i->message, message, strlen(i->message)) == 0 && (*i->message || !*message);
     if (same)
         return false;
@@ -68,24 +76,29 @@ static bool on_malformed(struct moor_manager *m, struct moor_item *i, const stru
     return update(i, MOOR_OUTCOME_FAILED, "HandlerStatusMalformed", 1012, err->msg, "");
 }
 
-/* Many handlers write a final status of disable and update into the file of the same number. It
- * does not answer enable, whose own may be on its way. One that never comes is no reason to wait
- * for ever: a handler that did this number's work before has nothing to add. */
-static bool answers_other(struct moor_manager *m, const struct moor_item *i,
-                          const struct moor_handler_status *s)
+/* Of a command that is not enable. */
+static bool is_other(const struct moor_handler_status *s)
 {
     static const moor_handler_verb others[] = { MOOR_VERB_INSTALL, MOOR_VERB_UPDATE,
                                                 MOOR_VERB_DISABLE, MOOR_VERB_UNINSTALL };
-    int64_t waited = plat_utc_ms() - i->waiting_since_ms;
-    if (i->outcome != MOOR_OUTCOME_GOING_ON || waited < 0 || waited >= OTHER_ANSWER_MS)
-        return false;
-    for (size_t n = 0; n < MOOR_COUNTOF(others); n++) {
-        if (moor_strcasecmp(s->operation, moor_handler_verb_name(others[n])) == 0) {
-            moor_manager_later(m, (uint64_t)(OTHER_ANSWER_MS - waited));
+    for (size_t n = 0; n < MOOR_COUNTOF(others); n++)
+        if (moor_strcasecmp(s->operation, moor_handler_verb_name(others[n])) == 0)
             return true;
-        }
-    }
     return false;
+}
+
+/* Many handlers write a final status of disable and update into the file of the same number. It
+ * does not answer enable, whose own may be on its way. One that never comes is no reason to wait
+ * for ever: a handler that did this number's work before has nothing to add, and most say that they
+ * did. */
+static bool await_answer(struct moor_manager *m, const struct moor_item *i)
+{
+    int64_t waited = plat_utc_ms() - i->waiting_since_ms;
+    if (i->had_number || i->outcome != MOOR_OUTCOME_GOING_ON || waited < 0 ||
+        waited >= OTHER_ANSWER_MS)
+        return false;
+    moor_manager_later(m, (uint64_t)(OTHER_ANSWER_MS - waited));
+    return true;
 }
 
 /* What a resident handler says of itself, or that it is silent: behind the message, since its work
@@ -112,12 +125,15 @@ static bool settle_from(struct moor_manager *m, struct moor_item *i,
 {
     if (s->state == MOOR_STATUS_NONE || s->state == MOOR_STATUS_TRANSITIONING)
         return still_waiting(m, i, s->message, s->json);
-    if (answers_other(m, i, s))
+    bool other = is_other(s);
+    if (other && await_answer(m, i))
         return still_waiting(m, i, s->message, "");
     i->waiting_since_ms = 0;
     if (s->state == MOOR_STATUS_ERROR)
         return fail(m, i, "HandlerCommandFailed", s->code, s->message, s->json);
     MOOR_AUTO(moor_buf) text = MOOR_BUF(2 * MOOR_ITEM_MESSAGE_MAX);
+    if (other) /* of no interest to who asked for enable, but all that is said */
+        moor_buf_fmt(&text, "%s: ", s->operation);
     moor_buf_str(&text, s->message);
     add_heartbeat(&text, i);
     if (!*i->held_version)
