@@ -233,7 +233,7 @@ def test_a_handler_that_fails_is_told_with_its_output(lab):
     lab.publish(lab.package("install) echo words; echo more words >&2; exit 52 ;;"))
     state, message = lab.put_and_settle()
     assert state == "Failed"
-    assert message == ("install ended with exit code 52\n"
+    assert message == ("install ended with exit code 52 (by convention: something it needs is missing)\n"
                        "[stdout]\nwords\n\n\n[stderr]\nmore words\n")
     shown = lab.shown()
     assert (shown["state"], shown["errorCode"]) == ("failed", "HandlerCommandFailed")
