@@ -79,6 +79,7 @@ static void apply_read(struct moor_flow *f, const struct moor_batch *b)
         const struct moor_harvest_source *s = &b->harvest->sources[i];
         struct moor_input *in = s->owner;
         in->read = s->to;
+        in->fields_at = s->fields_at;
         if (in->done.head_len == 0 && s->to.offset > 0) {
             in->done = s->to;
             moor_mark_rewind(&in->done);
@@ -188,6 +189,7 @@ static moor_code add_source(struct moor_batch *b, struct moor_input *in, struct 
     }
     s->owner = in;
     s->from = in->read;
+    s->fields_at = in->fields_at;
     s->last = in->last;
     s->settled = in->settled;
     b->lives[h->count++] = in->life;

@@ -6,6 +6,7 @@
 
 #include "logs/deadletter.h"
 #include "logs/lines.h"
+#include "logs/w3c.h"
 #include "logs/wide.h"
 #include "platform/clock.h"
 
@@ -20,6 +21,7 @@ struct reading {
     struct moor_packer *packer;
     int64_t now_ms;
     struct moor_row_frame frame;
+    struct moor_w3c w3c;
     char *window;    /* UTF-8, or what is to become it */
     size_t have;     /* bytes in the window */
     uint64_t offset; /* of the window's first byte, in the file */
@@ -43,13 +45,40 @@ static void reject(struct reading *r, struct moor_span line, uint64_t offset,
     moor_dead_record_add(&r->h->rejected, &d);
 }
 
+static moor_code add_w3c_row(struct reading *r, struct moor_span line, bool cut,
+                             struct moor_error *err)
+{
+    const struct moor_w3c_origin from = { r->now_ms, r->h->computer };
+    MOOR_AUTO(moor_buf) clean = MOOR_BUF(4 * MOOR_LINE_MAX);
+    if (cut)
+        return moor_fail(err, MOOR_E_BADINPUT, "line is longer than %zu bytes", MOOR_LINE_MAX);
+    moor_line_clean(&clean, line);
+    return moor_w3c_row_add(moor_packer_row(r->packer), &r->w3c, moor_buf_view(&clean), &from, err);
+}
+
+static moor_code add_row(struct reading *r, struct moor_span line, bool cut, struct moor_error *err)
+{
+    if (r->h->format == MOOR_LOG_W3C)
+        return add_w3c_row(r, line, cut, err);
+    return moor_row_add(moor_packer_row(r->packer), &r->frame, line, cut, err);
+}
+
+static bool take_directive(struct reading *r, struct moor_span line, uint64_t offset)
+{
+    if (r->h->format != MOOR_LOG_W3C || !moor_w3c_is_directive(line))
+        return false;
+    if (moor_w3c_directive(&r->w3c, line))
+        r->s->fields_at = offset;
+    return true;
+}
+
 /* One line into the body; false when it does not fit any more. */
 static bool take_line(struct reading *r, struct moor_span line, bool cut, uint64_t offset)
 {
     struct moor_error e = MOOR_ERROR_INIT;
-    if (!cut && moor_line_is_blank(line))
+    if ((!cut && moor_line_is_blank(line)) || take_directive(r, line, offset))
         return true;
-    if (moor_row_add(moor_packer_row(r->packer), &r->frame, line, cut, &e) != MOOR_OK) {
+    if (add_row(r, line, cut, &e) != MOOR_OK) {
         moor_packer_forget(r->packer);
         reject(r, line, offset, &e);
         return true;
@@ -190,6 +219,8 @@ static moor_code read_source(struct reading *r, struct moor_error *err)
     c = make_witness(s, &witness, err);
     if (c == MOOR_OK)
         c = find_order(r, err);
+    if (c == MOOR_OK && r->h->format == MOOR_LOG_W3C)
+        c = moor_w3c_resume(&r->w3c, &s->file, s->from.offset, &s->fields_at, err);
     if (c == MOOR_OK)
         c = read_lines(r, err);
     if (c == MOOR_OK)

@@ -29,6 +29,8 @@ struct moor_harvest_source {
     struct moor_mark from;
     bool last;    /* the file was rotated away: an unfinished line counts as one */
     bool settled; /* it has been quiet: the last record is complete */
+    /* Asked and found: */
+    uint64_t fields_at; /* of a W3C file: see moor_w3c_resume() */
     /* Found: */
     struct moor_mark to; /* equals from when nothing was taken */
     moor_mark_fit fit;   /* of from: anything but FITS means that nothing was taken */

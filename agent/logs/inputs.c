@@ -248,6 +248,7 @@ static struct moor_input *add_input(struct moor_inputs *in, struct plat_file *fi
     f->watch = -1;
     f->size = st->size;
     f->done = f->read = *mark;
+    f->fields_at = UINT64_MAX;
     in->advanced = in->advanced || mark->offset > 0;
     f->dirty = f->seen = true;
     f->changed_ms = plat_mono_ms();
@@ -644,6 +645,7 @@ void moor_inputs_restart(struct moor_inputs *in, struct moor_input *f)
         become_copy(in, f, &c);
     } else {
         f->done = f->read = (struct moor_mark){ .offset = 0 };
+        f->fields_at = UINT64_MAX;
         f->life++;
         f->dirty = true;
     }

@@ -34,6 +34,7 @@ struct moor_input {
     uint64_t size;         /* when last looked at */
     struct moor_mark done; /* delivered, or in the queue on disk */
     struct moor_mark read; /* read into a batch; never behind done */
+    uint64_t fields_at;    /* of a W3C file: see moor_w3c_resume(); UINT64_MAX = not known */
     unsigned life;         /* changes when the file begins anew */
     bool dirty;            /* there may be more to read */
     bool unfinished;       /* a line without its end is left */

@@ -97,8 +97,7 @@ bool moor_line_is_blank(struct moor_span line)
     return true;
 }
 
-/* NUL is valid UTF-8, but few who read JSON take it. */
-static void add_clean(struct moor_buf *b, struct moor_span s)
+void moor_line_clean(struct moor_buf *b, struct moor_span s)
 {
     while (s.n > 0) {
         const char *nul = memchr(s.p, '\0', s.n);
@@ -169,7 +168,7 @@ static void add_text(struct moor_buf *b, const struct moor_row_frame *f, struct 
     moor_buf_str(b, ",\"RawData\":");
     if (cut || memchr(line.p, '\0', line.n)) {
         MOOR_AUTO(moor_buf) clean = MOOR_BUF(4 * MOOR_LINE_MAX);
-        add_clean(&clean, line);
+        moor_line_clean(&clean, line);
         moor_buf_str(&clean, cut ? MOOR_LINE_MARK : "");
         moor_buf_json_str(b, moor_buf_view(&clean));
     } else {

@@ -61,6 +61,10 @@ void moor_row_frame_drop(struct moor_row_frame *f);
 MOOR_NODISCARD moor_code moor_row_add(struct moor_buf *b, const struct moor_row_frame *f,
                                       struct moor_span line, bool cut, struct moor_error *err);
 
+/* Appends the line as it may stand in a row: bytes that are no UTF-8, and NUL, become U+FFFD. NUL
+ * is UTF-8, but few who read JSON take it. */
+void moor_line_clean(struct moor_buf *b, struct moor_span line);
+
 /* Nothing to send: empty, blanks only, or a run of NUL bytes (a hole a writer left). */
 bool moor_line_is_blank(struct moor_span line);
 

@@ -33,7 +33,7 @@ struct source {
     uint32_t seconds;
 };
 struct sources {
-    struct moor_obj_list log_files, syslog, journal, counters;
+    struct moor_obj_list log_files, iis, syslog, journal, counters;
 };
 struct workspace {
     const char *name;
@@ -99,6 +99,12 @@ static const struct moor_json_field log_files_fields[] = {
     END,
 };
 SOURCE_SHAPE(log_files);
+static const struct moor_json_field iis_fields[] = {
+    NAME_AND_STREAMS,
+    { MOOR_F_STR_LIST, "logDirectories", S(patterns), MOOR_F_REQUIRED, 1, LIST_MAX, NULL },
+    END,
+};
+SOURCE_SHAPE(iis);
 static const struct moor_json_field syslog_fields[] = {
     NAME_AND_STREAMS,
     { MOOR_F_STR_LIST, "facilityNames", S(facilities), 0, 0, LIST_MAX, NULL },
@@ -125,6 +131,7 @@ SOURCE_SHAPE(counters);
 #define S(member) offsetof(struct sources, member)
 static const struct moor_json_field sources_fields[] = {
     { MOOR_F_OBJ_LIST, "logFiles", S(log_files), 0, 0, SOURCES_MAX, &log_files_shape },
+    { MOOR_F_OBJ_LIST, "iisLogs", S(iis), 0, 0, SOURCES_MAX, &iis_shape },
     { MOOR_F_OBJ_LIST, "syslog", S(syslog), 0, 0, SOURCES_MAX, &syslog_shape },
     { MOOR_F_OBJ_LIST, "journal", S(journal), 0, 0, SOURCES_MAX, &journal_shape },
     { MOOR_F_OBJ_LIST, "performanceCounters", S(counters), 0, 0, SOURCES_MAX, &counters_shape },
@@ -261,6 +268,33 @@ static moor_code prepare_files(const struct source *s, struct moor_flow_spec *f,
     return MOOR_OK;
 }
 
+/* Every *.log in the folders and below them: IIS has a folder for each site. */
+static moor_code prepare_iis(const struct source *s, struct moor_flow_spec *f,
+                             struct moor_buf *ignored, struct moor_arena *arena,
+                             struct moor_error *err)
+{
+    const char **kept = moor_arena_array(arena, s->patterns.count, sizeof(*kept));
+    f->patterns = (struct moor_str_list){ kept, 0 };
+    f->format = MOOR_LOG_W3C;
+    for (size_t i = 0; kept && i < s->patterns.count; i++) {
+        const char *folder = s->patterns.items[i];
+        size_t n = strlen(folder);
+        if (windows_path(folder)) {
+            note_ignored(ignored, folder);
+            continue;
+        }
+        while (n > 1 && folder[n - 1] == '/')
+            n--;
+        const char *pattern = moor_arena_fmt(arena, "%.*s/**/*.log", (int)n, folder);
+        if (n > PATTERN_MAX || (pattern && !moor_glob_valid(pattern)))
+            return moor_fail(err, MOOR_E_BADINPUT,
+                             "logDirectories[%zu]: want an absolute path without . and ..", i);
+        kept[f->patterns.count++] = pattern;
+        kept = pattern ? kept : NULL;
+    }
+    return kept ? MOOR_OK : moor_fail(err, MOOR_E_NOMEM, "out of memory");
+}
+
 static moor_code prepare_syslog(const struct source *s, struct moor_flow_spec *f,
                                 struct moor_buf *ignored, struct moor_arena *arena,
                                 struct moor_error *err)
@@ -294,6 +328,7 @@ static const struct kind {
                          struct moor_arena *arena, struct moor_error *err);
 } kinds[] = {
     { "logFiles", S(log_files), &log_files_shape, MOOR_FLOW_FILES, prepare_files },
+    { "iisLogs", S(iis), &iis_shape, MOOR_FLOW_FILES, prepare_iis },
     { "syslog", S(syslog), &syslog_shape, MOOR_FLOW_SYSLOG, prepare_syslog },
     { "journal", S(journal), &journal_shape, MOOR_FLOW_JOURNAL, prepare_syslog },
     { "performanceCounters", S(counters), &counters_shape, MOOR_FLOW_COUNTERS, prepare_counters },

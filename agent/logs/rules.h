@@ -18,7 +18,7 @@
 
 #define MOOR_RULE_BYTES_MAX ((size_t)512 * 1024)
 
-typedef enum moor_log_format { MOOR_LOG_TEXT, MOOR_LOG_JSON_LINES } moor_log_format;
+typedef enum moor_log_format { MOOR_LOG_TEXT, MOOR_LOG_JSON_LINES, MOOR_LOG_W3C } moor_log_format;
 
 typedef enum moor_flow_kind {
     MOOR_FLOW_FILES,

@@ -8,6 +8,7 @@
 
 #define STRING   MOOR_KQL_STRING
 #define INT      MOOR_KQL_INT
+#define LONG     MOOR_KQL_LONG
 #define REAL     MOOR_KQL_REAL
 #define BOOL     MOOR_KQL_BOOL
 #define DATETIME MOOR_KQL_DATETIME
@@ -81,6 +82,19 @@ static const struct moor_kql_column heartbeat_columns[] = {
     { "Version", STRING },
     { "VMUUID", STRING },
 };
+static const struct moor_kql_column iis_columns[] = {
+    { "cIP", STRING },         { "Computer", STRING },
+    { "csBytes", LONG },       { "csCookie", STRING },
+    { "csHost", STRING },      { "csMethod", STRING },
+    { "csReferer", STRING },   { "csUriQuery", STRING },
+    { "csUriStem", STRING },   { "csUserAgent", STRING },
+    { "csUserName", STRING },  { "csVersion", STRING },
+    { "scBytes", LONG },       { "scStatus", STRING },
+    { "scSubStatus", STRING }, { "scWin32Status", STRING },
+    { "sIP", STRING },         { "SourceSystem", STRING },
+    { "sPort", INT },          { "sSiteName", STRING },
+    { "TimeTaken", LONG },
+};
 
 #define TABLE(name, columns)                                                                       \
     {                                                                                              \
@@ -92,9 +106,9 @@ static const struct moor_kql_column heartbeat_columns[] = {
 static const struct {
     const char *name;
     struct moor_kql_columns columns;
-} builtin[] = { TABLE("Syslog", syslog_columns), TABLE("Event", event_columns),
-                TABLE("Perf", perf_columns), TABLE("InsightsMetrics", insights_columns),
-                TABLE("Heartbeat", heartbeat_columns) };
+} builtin[] = { TABLE("Syslog", syslog_columns),       TABLE("Event", event_columns),
+                TABLE("Perf", perf_columns),           TABLE("InsightsMetrics", insights_columns),
+                TABLE("Heartbeat", heartbeat_columns), TABLE("W3CIISLog", iis_columns) };
 
 /* Filled by the service, or kept for it. */
 static const char *const reserved[] = { "_ResourceId", "id",   "_SubscriptionId",

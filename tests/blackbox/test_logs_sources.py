@@ -391,14 +391,14 @@ def test_the_command_shows_what_waits_on_the_disk(box, sockets):
 def test_the_command_judges_a_rule_before_it_is_used(box):
     body = box.rule_body([box.log()])
     body["properties"]["dataSources"]["logFiles"][0]["filePattern"] = "x"
-    body["properties"]["dataSources"]["iisLogs"] = [{"name": "w"}]
+    body["properties"]["dataSources"]["windowsEventLogs"] = [{"name": "w"}]
     body["propertis"] = {}
     path = box.workspace.path / "rule.json"
     path.write_text(json.dumps(body))
     code, text, _ = ask(box, "check", str(path), "-j")
     answer = json.loads(text)
     assert code == 0 and answer["flows"] == [f"{ID}/Custom-App/app"]
-    assert answer["notCollected"] == "iisLogs"
+    assert answer["notCollected"] == "windowsEventLogs"
     assert answer["unknownMembers"] == "propertis, properties.dataSources.logFiles[].filePattern"
     assert "can be used" in ask(box, "check", str(path))[1]
     # As Azure writes it: the identifier and the endpoint among the properties.

@@ -30,7 +30,7 @@ static void a_rule_becomes_one_flow_a_stream(void)
     struct moor_rule r;
     CHECK_INT(decode("{\"logFiles\":[{\"name\":\"app\",\"streams\":[\"Custom-A\",\"Custom-B\"],"
                      "\"filePatterns\":[\"/var/log/a/*.log\",\"C:\\\\x\\\\*.log\"],"
-                     "\"format\":\"json\",\"other\":1}],\"iisLogs\":[{}]}",
+                     "\"format\":\"json\",\"other\":1}],\"windowsEventLogs\":[{}]}",
                      PARTS, &r, &arena, &err),
               MOOR_OK);
     CHECK_INT(r.flow_count, 2);
@@ -40,7 +40,7 @@ static void a_rule_becomes_one_flow_a_stream(void)
     CHECK_INT(r.flows[0].format, MOOR_LOG_JSON_LINES);
     CHECK_INT(r.flows[0].patterns.count, 1);
     CHECK_STR(r.flows[0].patterns.items[0], "/var/log/a/*.log");
-    CHECK_STR(r.ignored, "C:\\x\\*.log, iisLogs");
+    CHECK_STR(r.ignored, "C:\\x\\*.log, windowsEventLogs");
 }
 
 static void every_kind_of_source_becomes_flows(void)
