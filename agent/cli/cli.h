@@ -42,6 +42,7 @@ struct moor_verb {
     moor_azcm (*run)(struct moor_cli *cli, const void *options, const struct moor_words *words);
 };
 
+extern const struct moor_verb moor_verb_audit_list, moor_verb_audit_verify;
 extern const struct moor_verb moor_verb_cloud_list, moor_verb_cloud_register,
     moor_verb_cloud_remove, moor_verb_cloud_show;
 extern const struct moor_verb moor_verb_config_clear, moor_verb_config_get, moor_verb_config_info,

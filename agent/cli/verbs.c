@@ -16,6 +16,8 @@
 #define OWN_BYTES 512
 
 static const struct moor_verb *const verbs[] = {
+    &moor_verb_audit_list,
+    &moor_verb_audit_verify,
     &moor_verb_check,
     &moor_verb_check_identity,
     &moor_verb_cloud_list,

@@ -62,6 +62,8 @@ static const struct moor_azcm_entry entries[] = {
     { AZCM_AZURE_VM, "AzureVirtualMachine",
       "this is an Azure virtual machine, which is managed as one",
       "to try it all the same, set MSFT_ARC_TEST=true" },
+    { AZCM_AUDIT_BROKEN, "AuditBroken", "the local audit log was changed or lost lines",
+      "keep a copy of the folder: what is behind the broken line may not be the truth" },
 };
 
 const struct moor_azcm_entry *moor_azcm_find(int number)

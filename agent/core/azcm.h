@@ -49,7 +49,8 @@ typedef enum moor_azcm {
     AZCM_KEYS = 103,
     AZCM_PRIVATE_KEY = 104,
     AZCM_SAVE_PARAMETERS = 106,
-    AZCM_AZURE_VM = 141
+    AZCM_AZURE_VM = 141,
+    AZCM_AUDIT_BROKEN = 150
 } moor_azcm;
 
 struct moor_azcm_entry {

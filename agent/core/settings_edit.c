@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "core/document.h"
+#include "core/ledger.h"
 #include "platform/dirs.h"
 #include "platform/file.h"
 
@@ -208,17 +209,47 @@ static moor_code read_document(const char *path, struct moor_buf *text, struct m
     return c == MOOR_E_BADINPUT ? moor_fail(err, MOOR_E_PROTOCOL, "%s", err->msg) : c;
 }
 
+/* In the audit log before it is done. */
+static moor_code record(const struct moor_setting *s, const char *value, const char *refused_by,
+                        struct moor_error *err)
+{
+    const struct moor_ledger_entry e = {
+        .by = MOOR_LEDGER_BY_LOCAL,
+        .verb = "config",
+        .object = s->field.name,
+        .detail = value,
+        .verdict = refused_by ? MOOR_LEDGER_REFUSED : MOOR_LEDGER_PERMITTED,
+        .rule = refused_by,
+    };
+    return moor_ledger_add(&e, err);
+}
+
+static moor_code record_change(const struct moor_setting *s, const struct moor_json *document,
+                               struct moor_error *err)
+{
+    const struct moor_json *value = moor_json_get(document, s->field.name);
+    MOOR_AUTO(moor_buf) text = MOOR_BUF(MOOR_LOCALCONFIG_MAX);
+    if (value)
+        moor_buf_json(&text, value);
+    return record(s, value ? moor_buf_cstr(&text) : s->initial, NULL, err);
+}
+
 static moor_code edit_locked(const char *path, const struct moor_setting *s, moor_edit how,
                              const char *text, struct moor_json **values, struct moor_error *err)
 {
     MOOR_AUTO(moor_buf) old = MOOR_BUF(MOOR_LOCALCONFIG_MAX);
     MOOR_AUTOPTR(moor_json) document = NULL;
+    struct moor_error unrecorded = MOOR_ERROR_INIT;
     bool changed = false;
     moor_code c = read_document(path, &old, &document, err);
     if (c == MOOR_OK)
         c = moor_settings_apply(document, s, how, text, &changed, err);
+    if (c == MOOR_E_EXISTS && record(s, text, "config.mode", &unrecorded) != MOOR_OK)
+        return moor_context(err, "%s, and", unrecorded.msg);
     if (c == MOOR_OK)
         c = check_document(document, values, err);
+    if (c == MOOR_OK && changed)
+        c = record_change(s, document, err);
     return c == MOOR_OK && changed ? replace(path, moor_buf_view(&old), document, err) : c;
 }
 

@@ -7,10 +7,13 @@
 #include "contract/names.h"
 #include "manager/folder.h"
 #include "manager/internal.h"
+#include "manager/removals.h"
 #include "platform/clock.h"
 #include "platform/dirs.h"
 #include "platform/file.h"
 #include "run/log.h"
+
+#define RECORD_AGAIN_MS 30000
 
 /* Whether two items mean the same to a multi-config handler. */
 static bool same_instance(const struct moor_item *a, const struct moor_item *b)
@@ -93,6 +96,49 @@ static bool allowed(const struct moor_settings *settings, const struct moor_item
     return moor_policy_allows(settings, &r, out);
 }
 
+static void describe(struct moor_buf *b, const struct moor_desired_extension *goal)
+{
+    moor_buf_fmt(b, "%s/%s %s", goal->publisher, goal->type, goal->version);
+}
+
+/* What is here already stays as it is, and is no failure. */
+static void refuse(struct moor_manager *m, struct moor_item *i,
+                   const struct moor_desired_extension *goal, const struct moor_policy_denial *why)
+{
+    MOOR_AUTO(moor_buf) what = MOOR_BUF(512);
+    if (i->outcome != MOOR_OUTCOME_GOING_ON)
+        return;
+    describe(&what, goal);
+    moor_record_refused(&m->refusals, plat_mono_ms(), moor_plan_verb(i, goal), i->name,
+                        moor_buf_cstr(&what), why->rule);
+    deny(m, goal, why);
+    moor_manager_fail_item(i, "PolicyDenied", 0,
+                           m->denial_count ? m->denials[m->denial_count - 1].message : why->why);
+}
+
+/* A wish is in the audit log before anything is done for it; taking away does not wait for that.
+ * What is only enabled once more is nobody's wish. */
+static bool on_record(struct moor_manager *m, struct moor_item *i,
+                      const struct moor_desired_extension *goal)
+{
+    moor_policy_verb verb = moor_plan_verb(i, goal);
+    bool local = verb == MOOR_POLICY_UNINSTALL && moor_removals_asked(i->name);
+    MOOR_AUTO(moor_buf) what = MOOR_BUF(512);
+    if (verb == MOOR_POLICY_ENABLE || strcmp(i->recorded, i->goal) == 0)
+        return true;
+    describe(&what, goal);
+    bool done = moor_record_permitted(local ? MOOR_LEDGER_BY_LOCAL : MOOR_LEDGER_BY_CLOUD, verb,
+                                      i->name, moor_buf_cstr(&what)) &&
+                moor_item_set(&i->recorded, i->goal, NULL) == MOOR_OK;
+    if (!done && verb != MOOR_POLICY_UNINSTALL) {
+        moor_item_settle(i, MOOR_OUTCOME_GOING_ON, "InternalError", 0,
+                         "the local audit log cannot be written");
+        moor_manager_wait(m, i, RECORD_AGAIN_MS);
+        return false;
+    }
+    return true;
+}
+
 /* false: the item waits or has failed, and nothing is to be done for it. */
 static bool may_go_on(struct moor_manager *m, struct moor_item *i,
                       const struct moor_desired_extension *goal,
@@ -106,20 +152,14 @@ static bool may_go_on(struct moor_manager *m, struct moor_item *i,
         return false;
     }
     if (!allowed(settings, i, goal, &denial)) {
-        /* What is here already stays as it is, and is no failure. */
-        if (i->outcome == MOOR_OUTCOME_GOING_ON) {
-            deny(m, goal, &denial);
-            moor_manager_fail_item(i, "PolicyDenied", 0,
-                                   m->denial_count ? m->denials[m->denial_count - 1].message
-                                                   : denial.why);
-        }
+        refuse(m, i, goal, &denial);
         return false;
     }
     if (goal->state == MOOR_DESIRED_UNINSTALL)
-        return !moor_plan_needed(&m->items, &m->desired, goal);
+        return !moor_plan_needed(&m->items, &m->desired, goal) && on_record(m, i, goal);
     moor_item_outcome stands = moor_plan_dependencies(&m->items, goal, &name);
     if (stands == MOOR_OUTCOME_SUCCEEDED)
-        return true;
+        return on_record(m, i, goal);
     if (stands == MOOR_OUTCOME_FAILED) {
         MOOR_AUTO(moor_buf) text = MOOR_BUF(512);
         moor_buf_fmt(&text, "it depends on %s, which failed", name);

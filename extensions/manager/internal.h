@@ -15,6 +15,7 @@
 #include "manager/item.h"
 #include "manager/manager.h"
 #include "manager/plan.h"
+#include "manager/record.h"
 #include "manager/report.h"
 #include "manager/settings_key.h"
 #include "platform/watch.h"
@@ -53,6 +54,7 @@ struct moor_manager {
     uint64_t timeouts_ms[MOOR_VERB_COUNT_]; /* of handler commands */
     struct moor_denial denials[MOOR_DENIALS_MAX];
     size_t denial_count;
+    struct moor_record_budget refusals;
     char reported_hash[65];
 
     uint64_t again_ms;        /* when it is due, monotonic */

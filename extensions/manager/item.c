@@ -28,7 +28,7 @@ const char *moor_phase_name(moor_item_phase p)
 /* One item as it stands in the document. */
 struct row {
     const char *name, *publisher, *type, *version, *old_version, *goal, *settings_digest;
-    const char *error_code, *message, *status, *held_version, *held_reason;
+    const char *error_code, *message, *status, *held_version, *held_reason, *recorded;
     int phase, running_verb, outcome;
     bool multi, automatic, going_back, redo;
     uint32_t seq, held_count;
@@ -74,6 +74,7 @@ static const struct moor_json_field row_fields[] = {
     FLAG(redo, "redo"),
     TEXT(held_version, "heldVersion", 64),
     TEXT(held_reason, "heldReason", 0),
+    { MOOR_F_STR, "recorded", offsetof(struct row, recorded), 0, 0, 64, NULL },
     NUMBER(MOOR_F_I64, held_until, "heldUntil", 0, SAFE_MAX),
     NUMBER(MOOR_F_U32, held_count, "heldCount", 0, INT32_MAX),
     NUMBER(MOOR_F_I64, running_pid, "runningPid", 0, INT32_MAX),
@@ -116,7 +117,7 @@ void moor_item_free(struct moor_item *i)
     char *const owned[] = {
         i->name,         i->publisher,       i->type,       i->version, i->old_version,
         i->goal,         i->settings_digest, i->error_code, i->message, i->status,
-        i->held_version, i->held_reason
+        i->held_version, i->held_reason,     i->recorded
     };
     for (size_t n = 0; n < MOOR_COUNTOF(owned); n++)
         free(owned[n]);
@@ -148,6 +149,7 @@ moor_code moor_item_new(const char *name, const char *publisher, const char *typ
         { &i->version, "" },         { &i->old_version, "" },      { &i->goal, "" },
         { &i->error_code, "" },      { &i->message, "" },          { &i->status, "" },
         { &i->settings_digest, "" }, { &i->held_version, "" },     { &i->held_reason, "" },
+        { &i->recorded, "" },
     };
     for (size_t n = 0; n < MOOR_COUNTOF(texts); n++) {
         moor_code c = moor_item_set(texts[n].field, texts[n].value, err);
@@ -241,6 +243,7 @@ static moor_code from_row(const struct row *r, struct moor_items *out, struct mo
         { &i->status, r->status },
         { &i->held_version, r->held_version },
         { &i->held_reason, r->held_reason },
+        { &i->recorded, r->recorded },
     };
     for (size_t n = 0; n < MOOR_COUNTOF(texts) && c == MOOR_OK; n++)
         c = moor_item_set(texts[n].field, texts[n].value, err);
@@ -304,6 +307,7 @@ static struct row to_row(const struct moor_item *i)
         .redo = i->redo,
         .held_version = i->held_version,
         .held_reason = i->held_reason,
+        .recorded = i->recorded,
         .held_until = i->held_until_ms,
         .held_count = i->held_count,
     };

@@ -59,6 +59,7 @@ struct moor_item {
     bool multi; /* one of several instances of its handler, which is called by the item's name */
     char *goal; /* digest of what is asked: state, version, settings */
     char *settings_digest; /* digest of the settings alone */
+    char *recorded;        /* the goal that the audit log has as permitted; "" = none */
     uint32_t seq;          /* the handler's sequence number: never goes back */
     int64_t settings_seq;  /* sequence number whose settings file is written; -1 = none */
     int64_t enabled_seq;   /* sequence number that enable last succeeded for; -1 = none */

@@ -342,6 +342,7 @@ static void on_tick(void *ctx)
     struct moor_manager *m = ctx;
     moor_timer_arm(m->tick, TICK_MS);
     moor_folder_drop_old_events();
+    moor_record_tick(&m->refusals, plat_mono_ms());
     for (size_t n = 0; n < m->items.count; n++) {
         moor_folder_drop_events(m->items.list[n]);
         measure(m->items.list[n]);

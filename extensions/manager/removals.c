@@ -36,7 +36,7 @@ moor_code moor_removals_ask(const char *name, struct moor_error *err)
     return c == MOOR_OK ? plat_write_atomic(path, MOOR_SPAN_NONE, PLAT_OWNER_ONLY, err) : c;
 }
 
-static bool is_asked(const char *name)
+bool moor_removals_asked(const char *name)
 {
     MOOR_AUTOSTR path = NULL;
     return path_of(name, &path, NULL) == MOOR_OK && plat_exists(path);
@@ -82,7 +82,7 @@ moor_code moor_removals_apply(struct moor_desired *d, const struct moor_items *i
     d->extensions = all;
     for (size_t n = 0; n < items->count; n++) {
         const struct moor_item *i = items->list[n];
-        if (!is_here(i) || !is_asked(i->name))
+        if (!is_here(i) || !moor_removals_asked(i->name))
             continue;
         struct moor_desired_extension *goal = named(d, i->name);
         if (!goal)
@@ -96,7 +96,7 @@ moor_code moor_removals_apply(struct moor_desired *d, const struct moor_items *i
 bool moor_removals_any(const struct moor_items *items)
 {
     for (size_t n = 0; n < items->count; n++)
-        if (is_here(items->list[n]) && is_asked(items->list[n]->name))
+        if (is_here(items->list[n]) && moor_removals_asked(items->list[n]->name))
             return true;
     return false;
 }
@@ -107,7 +107,7 @@ bool moor_removals_settle(const struct moor_items *items)
     for (size_t n = 0; n < items->count; n++) {
         const struct moor_item *i = items->list[n];
         MOOR_AUTOSTR path = NULL;
-        if (is_here(i) || !is_asked(i->name) || path_of(i->name, &path, NULL) != MOOR_OK)
+        if (is_here(i) || !moor_removals_asked(i->name) || path_of(i->name, &path, NULL) != MOOR_OK)
             continue;
         any = plat_remove(path, NULL) == MOOR_OK || any;
     }

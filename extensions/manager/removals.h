@@ -24,6 +24,8 @@ MOOR_NODISCARD moor_code moor_removals_ask(const char *name, struct moor_error *
 MOOR_NODISCARD moor_code moor_removals_apply(struct moor_desired *d, const struct moor_items *items,
                                              struct moor_arena *arena, struct moor_error *err);
 
+bool moor_removals_asked(const char *name);
+
 /* Whether anything that is on this machine is asked to go. */
 bool moor_removals_any(const struct moor_items *items);
 

@@ -305,6 +305,12 @@ moor_code plat_create_new(const char *path, plat_access access, struct plat_file
 }
 
 /* Bytes. */
+/* Nobody else is there to wait for. */
+moor_code plat_lock_file_wait(const char *path, struct plat_file *out, struct moor_error *err)
+{
+    return plat_open(path, PLAT_READ_WRITE, out, err);
+}
+
 moor_code plat_read_at(const struct plat_file *f, uint64_t offset, void *p, size_t n, size_t *got,
                        struct moor_error *err)
 {

@@ -14,6 +14,11 @@ foreach(name item package rules settle)
     set_tests_properties(unit.extensions.manager.${name} PROPERTIES
         ENVIRONMENT "MOORING_ROOT=${root}")
 endforeach()
+moor_test(unit/extensions/manager/record_test.c
+    USES disk manager core contract crypto http fakes run posix)
+set(root "${CMAKE_BINARY_DIR}/tests/root.extensions.record")
+file(MAKE_DIRECTORY "${root}")
+set_tests_properties(unit.extensions.manager.record PROPERTIES ENVIRONMENT "MOORING_ROOT=${root}")
 # The whole manager on a pretended disk; only the folders that are watched are real. A quarter of a
 # minute long, so not among those that run at every turn.
 moor_test(unit/extensions/manager/powercut_test.c LABEL contract

@@ -457,6 +457,36 @@ static void dependencies_are_waited_for_and_fail_with_their_name(void)
     CHECK_INT(moor_plan_dependencies(&all, &goal, &name), MOOR_OUTCOME_GOING_ON);
 }
 
+static void every_step_is_a_verb_to_local_policy(void)
+{
+    static const struct {
+        moor_item_phase phase;
+        int64_t enabled_seq;
+        moor_policy_verb same, other;
+    } rows[] = {
+        { MOOR_PHASE_ABSENT, -1, MOOR_POLICY_INSTALL, MOOR_POLICY_INSTALL },
+        { MOOR_PHASE_UNINSTALLED, -1, MOOR_POLICY_INSTALL, MOOR_POLICY_INSTALL },
+        { MOOR_PHASE_UNPACKED, -1, MOOR_POLICY_INSTALL, MOOR_POLICY_INSTALL },
+        { MOOR_PHASE_INSTALLED, -1, MOOR_POLICY_INSTALL, MOOR_POLICY_UPDATE },
+        { MOOR_PHASE_INSTALLED, 2, MOOR_POLICY_CONFIGURE, MOOR_POLICY_UPDATE },
+        { MOOR_PHASE_ENABLED, 2, MOOR_POLICY_CONFIGURE, MOOR_POLICY_UPDATE },
+        { MOOR_PHASE_ENABLED, -1, MOOR_POLICY_CONFIGURE, MOOR_POLICY_UPDATE },
+        { MOOR_PHASE_ENABLED, 3, MOOR_POLICY_ENABLE, MOOR_POLICY_UPDATE },
+        { MOOR_PHASE_UPDATE_UNPACKED, 3, MOOR_POLICY_UPDATE, MOOR_POLICY_UPDATE },
+        { MOOR_PHASE_UPDATE_DONE, 3, MOOR_POLICY_UPDATE, MOOR_POLICY_UPDATE },
+    };
+    for (size_t n = 0; n < MOOR_COUNTOF(rows); n++) {
+        MOOR_AUTOPTR(moor_item) i = make_item(rows[n].phase);
+        const struct moor_desired_extension same = make_goal(SAME);
+        const struct moor_desired_extension other = make_goal(OTHER);
+        const struct moor_desired_extension gone = make_goal(GONE);
+        i->enabled_seq = rows[n].enabled_seq;
+        CHECK_INT(moor_plan_verb(i, &same), rows[n].same);
+        CHECK_INT(moor_plan_verb(i, &other), rows[n].other);
+        CHECK_INT(moor_plan_verb(i, &gone), MOOR_POLICY_UNINSTALL);
+    }
+}
+
 CHECK_MAIN(CHECK_TEST(every_phase_has_a_step_for_every_goal),
            CHECK_TEST(nothing_is_done_for_the_failed_the_running_and_the_unlisted),
            CHECK_TEST(settings_are_written_before_any_command_of_the_wanted_version),
@@ -472,4 +502,5 @@ CHECK_MAIN(CHECK_TEST(every_phase_has_a_step_for_every_goal),
            CHECK_TEST(the_number_goes_up_when_settings_change_and_never_otherwise),
            CHECK_TEST(parts_of_settings_do_not_run_into_each_other),
            CHECK_TEST(a_new_goal_gives_another_try),
-           CHECK_TEST(dependencies_are_waited_for_and_fail_with_their_name))
+           CHECK_TEST(dependencies_are_waited_for_and_fail_with_their_name),
+           CHECK_TEST(every_step_is_a_verb_to_local_policy))
