@@ -8,6 +8,7 @@
 #include "base/jsontab.h"
 #include "base/text.h"
 #include "connect/himds.h"
+#include "connect/patience.h"
 #include "connect/resource.h"
 #include "connect/session.h"
 #include "connect/steps.h"
@@ -54,9 +55,10 @@ struct work {
     char vm_id[37];
     struct moor_buf public_key;
     struct moor_agentconfig config;
-    bool strict;   /* see moor_connect_settle() */
-    bool resuming; /* vm_id is of a run that was killed */
-    bool awaiting; /* everything is there but the administrator's part */
+    bool principal_is_new; /* rights of it may still be on their way */
+    bool strict;           /* see moor_connect_settle() */
+    bool resuming;         /* vm_id is of a run that was killed */
+    bool awaiting;         /* everything is there but the administrator's part */
     bool group_made, key_made, resource_made, config_written;
 };
 
@@ -129,8 +131,9 @@ static moor_code step_service(void *work, struct moor_error *err)
 static moor_code step_signin(void *work, struct moor_error *err)
 {
     struct work *w = work;
-    moor_code c =
-        moor_signin(w->session, w->params->cloud, &w->params->who, w->progress, &w->token, err);
+    struct moor_credential who = w->params->who;
+    who.awaited = &w->principal_is_new;
+    moor_code c = moor_signin(w->session, w->params->cloud, &who, w->progress, &w->token, err);
     if (c == MOOR_OK || w->params->who.way != MOOR_SIGNIN_TOKEN)
         return c;
     *w->azcm = AZCM_ACCESS_TOKEN;
@@ -152,13 +155,25 @@ static moor_code step_subscription(void *work, struct moor_error *err)
     return c == MOOR_OK ? keep(w, &machine, &w->resource_id, err) : c;
 }
 
+/* The first call that whoever connects must be allowed. */
+static moor_code look_for_machine(struct work *w, struct moor_json **out, struct moor_error *err)
+{
+    struct moor_patience patience = moor_patience_start(w->session, w->progress);
+    moor_code c;
+    while ((c = moor_arm_get(&w->arm, w->resource_id, MOOR_ARM_API_VERSION, out, err)) != MOOR_OK &&
+           w->principal_is_new && err->http == 403)
+        if (!moor_patience_again(&patience, "the new service principal has no right yet", err))
+            return err->code;
+    return c;
+}
+
 /* A resource of this name is a conflict, unless a killed run of this machine made it. */
 static moor_code step_conflict(void *work, struct moor_error *err)
 {
     struct work *w = work;
     MOOR_AUTOPTR(moor_json) machine = NULL;
     choose_vm_id(w);
-    moor_code c = moor_arm_get(&w->arm, w->resource_id, MOOR_ARM_API_VERSION, &machine, err);
+    moor_code c = look_for_machine(w, &machine, err);
     if (c != MOOR_OK || !machine)
         return c;
     const char *vm_id = moor_json_str(moor_json_path(machine, "properties.vmId"));
@@ -365,6 +380,9 @@ static moor_code step_await(void *work, struct moor_error *err)
         c = step_finish(w, err);
         if (c == MOOR_OK || !is_unknown_certificate(err))
             return c;
+        if (!w->awaiting && moor_is_unknown_principal(err))
+            note(w->progress, "the application %s is not known (yet): once it is there,",
+                 w->config.client_id);
         if (!w->awaiting)
             note(w->progress,
                  "add the certificate %s to the application %s (docs/guide/azure.md); waiting",

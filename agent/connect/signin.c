@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "connect/patience.h"
 #include "connect/signin_ways.h"
 #include "core/grant.h"
 #include "platform/clock.h"
@@ -54,8 +55,8 @@ void moor_signin_scope(struct moor_buf *form, const struct moor_cloud *cloud)
     moor_form_field(form, "scope", moor_buf_view(&scope));
 }
 
-static moor_code by_principal(const struct moor_signin_job *job, struct moor_secret *token,
-                              struct moor_error *err)
+static moor_code ask_as_principal(const struct moor_signin_job *job, struct moor_secret *token,
+                                  struct moor_error *err)
 {
     const struct moor_credential *who = job->who;
     MOOR_AUTO(moor_buf) url = MOOR_BUF(2048);
@@ -82,6 +83,20 @@ static moor_code by_principal(const struct moor_signin_job *job, struct moor_sec
         c = moor_signin_post(job->session, moor_buf_cstr(&url), &form, &reply, err);
     return c == MOOR_OK ? moor_signin_take(moor_buf_view(&reply.body), "access_token", token, err)
                         : c;
+}
+
+static moor_code by_principal(const struct moor_signin_job *job, struct moor_secret *token,
+                              struct moor_error *err)
+{
+    struct moor_patience patience = moor_patience_start(job->session, job->progress);
+    moor_code c;
+    while ((c = ask_as_principal(job, token, err)) != MOOR_OK && job->who->awaited &&
+           moor_is_unknown_principal(err)) {
+        *job->who->awaited = true;
+        if (!moor_patience_again(&patience, "the service principal is not known yet", err))
+            return err->code;
+    }
+    return c;
 }
 
 static moor_code by_token(const struct moor_signin_job *job, struct moor_secret *token,

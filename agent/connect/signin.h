@@ -7,6 +7,7 @@
 #ifndef MOOR_CONNECT_SIGNIN_H
 #define MOOR_CONNECT_SIGNIN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -35,6 +36,8 @@ struct moor_credential {
     const struct moor_key *key;
     const struct moor_cert *cert;
     const struct moor_secret *access_token;
+    /* A principal that the sign-in does not know is waited for, and this is then set; NULL = no. */
+    bool *awaited;
 };
 
 /* A token for the cloud's Resource Manager. A device code is told through progress. Errors: DENIED

@@ -135,6 +135,29 @@ def test_a_cloud_whose_ca_is_another_by_now_is_not_asked_again_and_again(ready, 
     assert cloud.connections == before + 1 and cloud.requests == []
 
 
+def test_a_new_principal_and_its_rights_are_waited_for(ready, cloud, himds, secret):
+    cloud.unknown, cloud.without_right = 2, 2
+    done = ready.mooring(*arguments(secret), timeout=120)
+    assert done.stdout.startswith("Connected: ")
+    assert "the service principal is not known yet" in done.stderr and "AADSTS700016" in done.stderr
+    assert "the new service principal has no right yet" in done.stderr
+    assert len(cloud.seen("POST .*/token")) == 3
+
+
+def test_a_principal_that_never_comes_ends_with_the_time_limit(ready, cloud, himds, secret):
+    cloud.unknown = 1000
+    done = ready.mooring(*arguments(secret, **{"--timeout": 3}), check=False, timeout=120)
+    assert number(done) == 62 and "AADSTS700016" in done.stderr
+    assert "time limit" in done.stderr
+
+
+def test_a_missing_right_of_an_old_principal_is_told_at_once(ready, cloud, himds, secret):
+    cloud.without_right = 1
+    done = ready.mooring(*arguments(secret), check=False)
+    assert number(done) == 42 and "AuthorizationFailed" in done.stderr
+    assert len(cloud.seen("GET .*/machines/")) == 1
+
+
 def test_another_fingerprint_than_the_offered_one_is_refused(box, cloud):
     done = box.mooring("cloud", "register", "Fake", cloud.url, "--ca-sha256", "ab" * 32,
                        check=False)

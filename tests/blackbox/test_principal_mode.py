@@ -4,6 +4,7 @@ The control plane plays that cloud: its Mooring members are taken out of the reg
 import base64
 import json
 import subprocess
+import uuid
 
 import pytest
 from harness.machine import CLOUD, Machine
@@ -91,6 +92,13 @@ def test_a_wait_that_ends_is_gone_on_with(box, controlplane, application, unique
     assert done.stdout.startswith("Connected: ")
     assert (box.state / "certs/myCert").read_bytes() == certificate
     assert box.show()["status"] == "Connected"
+
+
+def test_an_application_that_is_not_there_yet_is_said_to_be_so(box, controlplane, unique):
+    missing = str(uuid.uuid4())
+    done = box.mooring(*arguments(controlplane, unique, missing, "--timeout", "4"), check=False)
+    assert done.returncode == 62 and f"the application {missing} is not known (yet)" in done.stderr
+    assert "add the certificate" in done.stderr and "goes on from here" in done.stderr
 
 
 def test_the_mode_and_its_application_belong_together(box, controlplane, application, unique):

@@ -175,6 +175,8 @@ class FakeCloud(_Recorder):
         self.authority = Authority(folder, host)
         self.groups, self.machines = set(), {}
         self.secret = "open sesame"
+        self.unknown = 0  # sign-ins before the service principal is known
+        self.without_right = 0  # looks at machines before it may
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.authority.chain_file)
         server = _CountingServer(("127.0.0.1", 0), _Handler)
@@ -202,6 +204,10 @@ class FakeCloud(_Recorder):
         if r.path == "/metadata/endpoints":
             return 200, self.metadata()
         if r.path == f"/{TENANT}/oauth2/v2.0/token":
+            if self.unknown > 0:
+                self.unknown -= 1
+                return 400, {"error": "unauthorized_client",
+                             "error_description": "AADSTS700016: Application was not found"}
             if r.form.get("client_secret") != self.secret:
                 return 401, {"error": "invalid_client", "error_description": "AADSTS7000215: no"}
             return 200, {"token_type": "Bearer", "expires_in": 3600, "access_token": "arm-canary"}
@@ -213,6 +219,9 @@ class FakeCloud(_Recorder):
 
     def resource(self, r):
         kept = self.machines if "/machines/" in r.path else None
+        if kept is not None and self.without_right > 0:
+            self.without_right -= 1
+            return 403, {"error": {"code": "AuthorizationFailed", "message": "may not"}}
         if r.method == "GET":
             there = r.path in kept if kept is not None else r.path in self.groups
             missing = {"error": {"code": "ResourceNotFound", "message": "not there"}}
