@@ -27,8 +27,8 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can speak as a
 @pytest.fixture(scope="module")
 def served(_shared_controlplane, tmp_path_factory):
     """A connected machine whose parent folders everybody may enter."""
-    from harness.fixtures import _Space
-    with _Space() as space:
+    from harness.fixtures import Space
+    with Space() as space:
         machine = Machine(space, "attacked")
         machine.start("identity")
         try:

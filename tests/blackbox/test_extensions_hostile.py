@@ -9,7 +9,7 @@ import zipfile
 import pytest
 from fault_proxy import corrupt, cut, garbage, hang, service_error, status
 from harness.extensions import ENABLED, Hostile, by_hand, manifest, with_mode, zipped
-from harness.fixtures import _Space
+from harness.fixtures import Space
 from harness.process import wait_for
 
 MANIFEST = ("HandlerManifest.json", manifest())
@@ -18,7 +18,7 @@ PLAIN = ("HandlerManifest.json", manifest().encode(), {})
 
 @pytest.fixture(scope="module")
 def _service():
-    with _Space() as space:
+    with Space() as space:
         lab = Hostile(space, f"h{os.getpid()}")
         lab.publish(lab.package(ENABLED + "\nboth) ;;"))
         try:

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from harness.fixtures import _Space
+from harness.fixtures import Space
 from harness.process import Process, run, wait_for
 
 
@@ -36,7 +36,7 @@ def test_a_sanitizer_report_of_any_program_fails_the_test(tmp_path, kind, source
     subprocess.run(["cc", "-g", "-fsanitize=address,undefined", "-o", tmp_path / "bad",
                     tmp_path / "bad.c"], check=True)
     with pytest.raises(AssertionError, match="LeakSanitizer|runtime error"):
-        with _Space() as space:
+        with Space() as space:
             run([tmp_path / "bad"], space.environment(), check=False)
 
 

@@ -25,8 +25,8 @@ VAULT = "https://vault.example.com"
 @pytest.fixture(scope="module")
 def _shared(_shared_controlplane, tmp_path_factory):
     """One connected machine for the tests that only ask."""
-    from harness.fixtures import _Space
-    with _Space() as space:
+    from harness.fixtures import Space
+    with Space() as space:
         machine = Machine(space, "himds")
         machine.start("identity")
         try:

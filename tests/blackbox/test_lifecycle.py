@@ -31,16 +31,15 @@ def start_plane(workspace, **rules):
     """A control plane with other rules in its config.json."""
     plane = ControlPlane(workspace)
     plane.cli("init")
-    path = plane.state / "config.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **rules}))
+    plane.rule(**rules)
     return plane.start()
 
 
 @pytest.fixture(scope="module")
 def quick():
     """Beats every second, certificates of 12 s."""
-    from harness.fixtures import _Space
-    with _Space() as space:
+    from harness.fixtures import Space
+    with Space() as space:
         plane = start_plane(space, heartbeatSeconds=1, certificateSeconds=12)
         yield plane
         plane.stop()

@@ -7,115 +7,14 @@ import re
 import urllib.parse
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from harness.controlplane import ControlPlane
 from harness.extensions import Hostile, Lab
-from harness.fixtures import _Space
-from harness.machine import Machine
+from harness.far import (FAR, PASSWORD, PATHS, USER, authority, box, far, intercepting,  # noqa: F401
+                         journey, squid)
 from harness.process import wait_for
-from harness.squid import Squid
 from harness.wire import Authority, ScriptServer, answer_bytes
 from log_machine import LogMachine, append
-from log_site import LogSite
 
-FAR = "cp.moor.test"
-USER, PASSWORD = "agent", "canary-7F:ü @%"
 NETWORK = 26
-
-
-class FarControlPlane(ControlPlane):
-    """Known to agents as https://cp.moor.test; this side of the proxy it is localhost."""
-
-    @property
-    def endpoint(self):
-        return self.info["endpoint"].rstrip("/").replace(FAR, "localhost")
-
-    @property
-    def far_endpoint(self):
-        return self.info["endpoint"].rstrip("/")
-
-    def request(self, method, path, body=None, headers=None, **options):
-        return super().request(method, path.replace(FAR, "localhost"), body, headers, **options)
-
-    @property
-    def arm_audience(self):
-        return self.far_endpoint + "/"
-
-
-@pytest.fixture(scope="module")
-def far():
-    with _Space() as space:
-        server = FarControlPlane(space)
-        server.cli("init", "--host", FAR, "--host", "localhost")
-        server.start()
-        try:
-            yield server
-        finally:
-            server.stop()
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    return Authority(tmp_path_factory.mktemp("proxy-ca"), "Proxy CA")
-
-
-@pytest.fixture
-def squid(workspace):
-    """Starts squids that know the control plane's name."""
-    started = []
-
-    def start(**options):
-        proxy = Squid(workspace, **{"hosts": {FAR: "127.0.0.1"}, **options})
-        started.append(proxy)
-        return proxy.__enter__()
-    yield start
-    for proxy in started:
-        proxy.__exit__()
-
-
-def intercepting(authority, far):
-    """Options of a squid that intercepts with the authority's own key."""
-    key = authority._write("bump.key", authority.key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
-    return {"bump": (authority.file, key), "upstream_ca": far.ca_file}
-
-
-@pytest.fixture
-def box(workspace):
-    """A machine whose roles do not run yet, with settings() and connect_far()."""
-    made = ProxiedMachine(workspace)
-    yield made
-    made.stop()
-
-
-class ProxiedMachine(Machine):
-    def settings(self, **values):
-        """localconfig.json with "proxy__url" for "proxy.url"."""
-        self.state.mkdir(parents=True, exist_ok=True)
-        fresh = self.state / "localconfig.new"
-        fresh.write_text(json.dumps({"schema": 1, **{k.replace("__", "."): v for k, v in values.items()}}))
-        fresh.rename(self.state / "localconfig.json")
-
-    def use(self, proxy, authority=None, password=None, **more):
-        """The settings that lead through this squid."""
-        values = {"proxy__url": proxy.url, **more}
-        if authority:
-            values["proxy__caFile"] = authority.file
-        if password is not None:
-            path = self.workspace.path / "credentials"
-            path.write_text(f"{USER}:{password}\n")
-            path.chmod(0o600)
-            values["proxy__credentialsFile"] = str(path)
-        self.settings(**values)
-
-    def register(self, far, check=True, env=None):
-        return self.mooring("cloud", "register", "TestCloud", far.far_endpoint, "--ca-file",
-                            far.ca_file, check=check, env=env)
-
-    def join(self, far, name="proxied", check=True, env=None):
-        self.register(far, env=env)
-        self.env.update(env or {})
-        return self.connect(far, resource_name=name, check=check)
 
 
 def secrets(text):
@@ -136,34 +35,6 @@ def assert_unseen(box, *outputs):
 
 
 # Every path.
-
-def journey(box, far, name):
-    """connect, heartbeat, token, package, notification, logs."""
-    box.start()
-    box.join(far, name)
-    assert box.token(far.arm_audience)
-    lab = Lab(box, far, box.workspace.path, name)
-    lab.publish()
-    lab.put()
-    log = box.workspace.path / "app.log"
-    log.write_text("one row\n")
-    site = LogSite(far, name)
-    sources = {"logFiles": [{"name": "files", "streams": [site.stream], "format": "text",
-                             "filePatterns": [str(log)]}]}
-    site.put_rule(dataSources=sources)
-    assert site.associate(box.resource_id).status in (200, 201)
-    assert lab.settled()[0] == "Succeeded"
-    wait_for(lambda: site.rows(f"{site.table} | count") == [[1]], 60, "the row to arrive")
-
-
-PATHS = {
-    "sign-in": r"POST .*/oauth2/", "connect": r"PUT .*/Microsoft.HybridCompute/machines/",
-    "certificate": r"POST .*/his/machines/[^/]+/certificate",
-    "heartbeat": r"POST .*/his/machines/[^/]+/heartbeat",
-    "notification": r"GET .*/notify/machines/[^/]+/wait", "desired state": r"GET .*/desiredState",
-    "package": r"GET .*/packages/", "report": r"PUT .*/report", "logs": r"POST .*/dataCollectionRules/",
-}
-
 
 def test_every_path_goes_through_a_proxy_that_intercepts(box, far, squid, authority):
     """With its CA trusted, and a password; the log then shows every request."""
@@ -289,12 +160,11 @@ def test_a_tls_proxy_must_show_its_certificate(box, far, squid, authority):
 
 @pytest.mark.parametrize("bypass", [["AAD", "ARM", "Arc", "AMA"], ["localhost"]])
 def test_what_is_bypassed_does_not_reach_the_proxy(box, controlplane, squid, bypass, unique):
+    """On any path. With groups, whose hosts the cloud's document tells, after it is registered."""
     proxy = squid()
     box.register_cloud(controlplane)
     box.use(proxy, proxy__bypass=bypass)
-    box.start("identity")
-    box.connect(controlplane, resource_name=unique)
-    assert box.token(controlplane.arm_audience)
+    journey(box, controlplane, unique)
     box.stop()
     proxy.stop()
     assert not proxy.entries()

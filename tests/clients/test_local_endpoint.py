@@ -60,8 +60,8 @@ client = pytest.mark.parametrize("client", CLIENTS.values(), ids=CLIENTS)
 @pytest.fixture(scope="module")
 def served(_shared_controlplane):
     """A connected machine on the port and the paths that SDKs hard-code, for all of this file."""
-    from harness.fixtures import _Space
-    with _Space() as space:
+    from harness.fixtures import Space
+    with Space() as space:
         machine = Machine(space, "sdk", port=40342)
         machine.arguments["identity"] = ["--sdk-paths"]
         machine.start("identity")

@@ -32,6 +32,11 @@ class ControlPlane:
         self.listen = f"127.0.0.1:{port}"
         return self
 
+    def rule(self, **rules):
+        """Other rules in config.json, before the start; init was run."""
+        path = self.state / "config.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), **rules}))
+
     def stop(self):
         status = self.process.stop()
         assert status in (0, None), f"the control plane ended with {status}"
@@ -64,6 +69,11 @@ class ControlPlane:
     @property
     def endpoint(self):
         return self.info["endpoint"].rstrip("/")
+
+    @property
+    def far_endpoint(self):
+        """As machines know it."""
+        return self.endpoint
 
     @property
     def arm_audience(self):

@@ -171,15 +171,7 @@ class Lab:
         return self.machine.path(f"/var/lib/waagent/{publisher}.{type_name or self.type}-{version}")
 
     def local_config(self, **settings):
-        """localconfig.json with "a__b" for "a.b"; none removes the file."""
-        path = self.machine.state / "localconfig.json"
-        if not settings:
-            path.unlink(missing_ok=True)
-            return
-        fresh = path.with_suffix(".new")
-        fresh.write_text(json.dumps({"schema": 1, **{k.replace("__", "."): v
-                                                     for k, v in settings.items()}}))
-        fresh.rename(path)
+        self.machine.settings(**settings)
 
     def trust(self, change=None):
         """The gallery's trust file; change(document) edits it."""

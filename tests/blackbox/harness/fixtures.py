@@ -16,7 +16,7 @@ from .process import Workspace
 _live = []  # workspaces of this moment, for the report of a failed test
 
 
-class _Space:
+class Space:
     """A workspace that checks for sanitizer reports and goes away."""
 
     def __enter__(self):
@@ -39,14 +39,14 @@ class _Space:
 @pytest.fixture
 def workspace():
     """A private folder for one test; any sanitizer report in it fails the test."""
-    with _Space() as space:
+    with Space() as space:
         yield space
 
 
 @contextlib.contextmanager
 def serving():
     """A control plane of one's own, and its end."""
-    with _Space() as space:
+    with Space() as space:
         server = ControlPlane(space).start()
         try:
             yield server
@@ -96,7 +96,7 @@ def connected(machine, controlplane, unique):
 @pytest.fixture(scope="module")
 def extension_machine(_shared_controlplane):
     """One connected machine for all tests of a file."""
-    with _Space() as space:
+    with Space() as space:
         box = Machine(space)
         box.start()
         box.connect(_shared_controlplane, resource_name=f"extensions{os.getpid()}-{id(space)}")

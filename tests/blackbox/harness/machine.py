@@ -77,6 +77,18 @@ class Machine:
         return run([program("mooring"), *arguments], {**self.env, **(env or {})}, stdin=stdin,
                    check=check, timeout=timeout)
 
+    def settings(self, **values):
+        """Another localconfig.json, with "proxy__url" for "proxy.url"; none removes the file."""
+        path = self.state / "localconfig.json"
+        if not values:
+            path.unlink(missing_ok=True)
+            return
+        self.state.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_suffix(".new")
+        fresh.write_text(json.dumps({"schema": 1,
+                                     **{k.replace("__", "."): v for k, v in values.items()}}))
+        fresh.rename(path)
+
     def show(self):
         return json.loads(self.mooring("show", "-j").stdout)
 
