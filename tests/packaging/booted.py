@@ -20,11 +20,13 @@ class Booted:
 
     count = 0
 
-    def __init__(self, root, binds=None, name="machine", network=None):
-        """network: (bridge, address/prefix) that it shares with others; else only a loopback."""
+    def __init__(self, root, binds=None, name="machine", network=None, options=()):
+        """network: (bridge, address/prefix) that it shares with others; else only a loopback.
+        options: further ones of systemd-nspawn."""
         Booted.count += 1
         self.name = f"{name}-{os.getpid()}-{Booted.count}"
-        self.root, self.binds, self.network = root, binds or {}, network
+        self.root, self.binds = root, binds or {}
+        self.network, self.options = network, options
         self.leader = self.process = None
         self.console = tempfile.TemporaryFile()
 
@@ -34,7 +36,7 @@ class Booted:
         self.process = subprocess.Popen(
             ["systemd-nspawn", "-q", "-D", self.root, "--volatile=overlay", "--boot",
              "--register=no", "--keep-unit", "-M", self.name, link,
-             "--console=pipe", *binds, "systemd.unit=multi-user.target"],
+             "--console=pipe", *binds, *self.options, "systemd.unit=multi-user.target"],
             stdin=subprocess.DEVNULL, stdout=self.console, stderr=self.console,
             start_new_session=True)
         try:
