@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "base/timefmt.h"
 #include "cli/cli.h"
-#include "core/ledger_line.h"
+#include "core/trail_line.h"
 
 struct list_options {
     const char *last;
@@ -30,9 +30,9 @@ static void add_plain(struct moor_buf *b, const char *before, const char *text)
         moor_buf_char(b, (unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text);
 }
 
-static void say_line(const struct moor_ledger_line *line)
+static void say_line(const struct moor_trail_line *line)
 {
-    MOOR_AUTO(moor_buf) text = MOOR_BUF(MOOR_LEDGER_LINE_MAX);
+    MOOR_AUTO(moor_buf) text = MOOR_BUF(MOOR_TRAIL_LINE_MAX);
     moor_buf_fmt(&text, "%" PRIu64 " ", line->number);
     moor_buf_rfc3339(&text, line->time_ms - line->time_ms % 1000);
     add_plain(&text, " ", line->by);
@@ -47,7 +47,7 @@ static void say_line(const struct moor_ledger_line *line)
     moor_say("%s\n", moor_buf_cstr(&text));
 }
 
-static struct moor_json *new_line(const struct moor_ledger_line *line)
+static struct moor_json *new_line(const struct moor_trail_line *line)
 {
     const struct {
         const char *key, *value;
@@ -66,7 +66,7 @@ static struct moor_json *new_line(const struct moor_ledger_line *line)
     return o;
 }
 
-static bool on_line(void *ctx, const struct moor_ledger_line *line)
+static bool on_line(void *ctx, const struct moor_trail_line *line)
 {
     struct listing *l = ctx;
     if (line->number <= l->after)
@@ -79,7 +79,7 @@ static bool on_line(void *ctx, const struct moor_ledger_line *line)
 }
 
 /* AZCM_OK, or what stands at the first broken line. */
-static moor_azcm judge(struct moor_cli *cli, const struct moor_ledger_verdict *v)
+static moor_azcm judge(struct moor_cli *cli, const struct moor_trail_verdict *v)
 {
     if (v->whole)
         return AZCM_OK;
@@ -90,7 +90,7 @@ static moor_azcm judge(struct moor_cli *cli, const struct moor_ledger_verdict *v
                            moor_buf_cstr(&place), v->reason);
 }
 
-static struct moor_json *new_verdict(const struct moor_ledger_verdict *v)
+static struct moor_json *new_verdict(const struct moor_trail_verdict *v)
 {
     struct moor_json *o = moor_json_new_object();
     moor_json_set_bool(o, "whole", v->whole);
@@ -112,10 +112,10 @@ static moor_azcm run_verify(struct moor_cli *cli, const void *options,
                             const struct moor_words *words)
 {
     struct moor_error err = MOOR_ERROR_INIT;
-    struct moor_ledger_verdict v;
+    struct moor_trail_verdict v;
     (void)options;
     (void)words;
-    if (moor_ledger_read(NULL, NULL, &v, &err) != MOOR_OK)
+    if (moor_trail_read(NULL, NULL, &v, &err) != MOOR_OK)
         return moor_cli_fail(cli, AZCM_UNKNOWN, &err, NULL);
     if (cli->json) {
         MOOR_AUTOPTR(moor_json) answer = new_verdict(&v);
@@ -139,16 +139,16 @@ static moor_azcm run_list(struct moor_cli *cli, const void *options, const struc
     MOOR_AUTOPTR(moor_json) answer = cli->json ? moor_json_new_array() : NULL;
     struct listing l = { answer, 0 };
     struct moor_error err = MOOR_ERROR_INIT;
-    struct moor_ledger_verdict v;
+    struct moor_trail_verdict v;
     uint64_t count = 0;
     (void)words;
     if (o->last && moor_parse_u64(moor_span_str(o->last), 1, INT32_MAX, &count, &err) != MOOR_OK)
         return moor_cli_refuse(cli, AZCM_INVALID_ARGUMENT, "--last: %s", err.msg);
-    moor_code c = count ? moor_ledger_read(NULL, NULL, &v, &err) : MOOR_OK;
+    moor_code c = count ? moor_trail_read(NULL, NULL, &v, &err) : MOOR_OK;
     if (c == MOOR_OK && count && v.last > count)
         l.after = v.last - count;
     if (c == MOOR_OK)
-        c = moor_ledger_read(on_line, &l, &v, &err);
+        c = moor_trail_read(on_line, &l, &v, &err);
     if (c != MOOR_OK)
         return moor_cli_fail(cli, AZCM_UNKNOWN, &err, NULL);
     if (!cli->json)

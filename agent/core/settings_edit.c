@@ -7,7 +7,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "core/document.h"
-#include "core/ledger.h"
+#include "core/trail.h"
 #include "platform/dirs.h"
 #include "platform/file.h"
 
@@ -213,15 +213,15 @@ static moor_code read_document(const char *path, struct moor_buf *text, struct m
 static moor_code record(const struct moor_setting *s, const char *value, const char *refused_by,
                         struct moor_error *err)
 {
-    const struct moor_ledger_entry e = {
-        .by = MOOR_LEDGER_BY_LOCAL,
+    const struct moor_trail_entry e = {
+        .by = MOOR_TRAIL_BY_LOCAL,
         .verb = "config",
         .object = s->field.name,
         .detail = value,
-        .verdict = refused_by ? MOOR_LEDGER_REFUSED : MOOR_LEDGER_PERMITTED,
+        .verdict = refused_by ? MOOR_TRAIL_REFUSED : MOOR_TRAIL_PERMITTED,
         .rule = refused_by,
     };
-    return moor_ledger_add(&e, err);
+    return moor_trail_add(&e, err);
 }
 
 static moor_code record_change(const struct moor_setting *s, const struct moor_json *document,

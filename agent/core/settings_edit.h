@@ -3,7 +3,7 @@
  * settings_edit.h: changing one key of localconfig.json. The file is read, changed, checked as a
  * whole and replaced in one step; what it held before is kept beside it as
  * localconfig.json.backup. A file that breaks a rule already is not touched. Two commands at once
- * take turns. A change is in the audit log (ledger.h) before it is done; one that monitor mode
+ * take turns. A change is in the audit log (trail.h) before it is done; one that monitor mode
  * refuses, too. For `mooring` run by the administrator; blocking.
  */
 #ifndef MOOR_CORE_SETTINGS_EDIT_H

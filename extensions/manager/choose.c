@@ -127,7 +127,7 @@ static bool on_record(struct moor_manager *m, struct moor_item *i,
     if (verb == MOOR_POLICY_ENABLE || strcmp(i->recorded, i->goal) == 0)
         return true;
     describe(&what, goal);
-    bool done = moor_record_permitted(local ? MOOR_LEDGER_BY_LOCAL : MOOR_LEDGER_BY_CLOUD, verb,
+    bool done = moor_record_permitted(local ? MOOR_TRAIL_BY_LOCAL : MOOR_TRAIL_BY_CLOUD, verb,
                                       i->name, moor_buf_cstr(&what)) &&
                 moor_item_set(&i->recorded, i->goal, NULL) == MOOR_OK;
     if (!done && verb != MOOR_POLICY_UNINSTALL) {

@@ -55,6 +55,7 @@ struct moor_manager {
     struct moor_denial denials[MOOR_DENIALS_MAX];
     size_t denial_count;
     struct moor_record_budget refusals;
+    bool rules_due, collects; /* data collection rules: to be handed on; were handed on */
     char reported_hash[65];
 
     uint64_t again_ms;        /* when it is due, monotonic */

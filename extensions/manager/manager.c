@@ -150,12 +150,13 @@ static void let_go(struct moor_manager *m)
     }
 }
 
-/* Gone, and the service no longer names it. */
+/* Not on the disk, and the service no longer names it. */
 static void forget_items(struct moor_manager *m)
 {
     for (size_t n = m->items.count; n-- > 0;) {
         struct moor_item *i = m->items.list[n];
-        if (i->phase == MOOR_PHASE_UNINSTALLED && !i->work && !i->listed)
+        bool here = i->phase != MOOR_PHASE_ABSENT && i->phase != MOOR_PHASE_UNINSTALLED;
+        if (!here && !i->work && !i->running.pid && !i->listed)
             moor_items_remove(&m->items, i);
     }
 }
@@ -170,12 +171,32 @@ static void report_changes(struct moor_manager *m)
 
 static void take_again(struct moor_manager *m);
 
+/* Data collection rules go to the logs role when the document or policy has changed. As long as the
+ * local settings are refused they stay as they are: that role collects nothing then. */
+static void hand_rules_on(struct moor_manager *m, const struct moor_settings *settings)
+{
+    static const struct moor_policy_request collect = { .verb = MOOR_POLICY_COLLECT };
+    struct moor_error err = MOOR_ERROR_INIT;
+    struct moor_policy_denial why;
+    bool allowed = moor_policy_allows(settings, &collect, &why);
+    if (settings->refused || (!m->rules_due && m->collects == allowed))
+        return;
+    for (size_t n = 0; !allowed && n < m->desired.rule_count; n++)
+        moor_record_refused(&m->refusals, plat_mono_ms(), MOOR_POLICY_COLLECT,
+                            m->desired.rules[n].id, "", why.rule);
+    if (moor_rules_write(m->desired.rules, allowed ? m->desired.rule_count : 0, &err) != MOOR_OK)
+        moor_log_error(MOOR_LOG_ERROR, "rules.not-written", &err, NULL);
+    m->collects = allowed;
+    m->rules_due = false;
+}
+
 void moor_manager_kick(struct moor_manager *m)
 {
     MOOR_AUTO(moor_arena) arena = MOOR_ARENA(256 * 1024);
     struct moor_settings settings;
     load_policy(&settings, &arena);
     moor_command_timeouts(&settings.extensions_timeouts, m->timeouts_ms);
+    hand_rules_on(m, &settings);
     moor_choose_forget_denials(m, &settings);
     moor_apply_adopt(m);
     let_go(m);
@@ -191,10 +212,15 @@ void moor_manager_kick(struct moor_manager *m)
         report_changes(m);
 }
 
-/* Whether a report can speak of it. */
-static bool can_be_named(const struct moor_desired_extension *goal)
+/* Whether a report can speak of it, and there is a place for it. */
+static bool has_place(const struct moor_manager *m, const struct moor_desired_extension *goal)
 {
     struct moor_error why = MOOR_ERROR_INIT;
+    if (m->items.count == MOOR_ITEMS_MAX) {
+        moor_log(MOOR_LOG_ERROR, "desired.item-refused", "name", goal->name, "reason",
+                 "there are too many extensions", NULL);
+        return false;
+    }
     if (!goal->bad)
         return true;
     if (moor_handler_check_part("name", goal->name, &why) == MOOR_OK && strlen(goal->name) <= 64 &&
@@ -252,7 +278,8 @@ static struct moor_item *find_item(struct moor_manager *m,
 static moor_code take_goals(struct moor_manager *m, struct moor_error *err)
 {
     for (size_t n = 0; n < m->items.count; n++)
-        m->items.list[n]->listed = false;
+        m->items.list[n]->listed = is_named(m, m->items.list[n]);
+    forget_items(m); /* their places may be needed */
     for (size_t n = 0; n < m->desired.extension_count; n++) {
         const struct moor_desired_extension *goal = &m->desired.extensions[n];
         struct moor_item *i = find_item(m, goal);
@@ -260,7 +287,7 @@ static moor_code take_goals(struct moor_manager *m, struct moor_error *err)
         moor_code c = MOOR_OK;
         if (!i)
             i = adopt(m, goal);
-        if (!i && can_be_named(goal)) {
+        if (!i && has_place(m, goal)) {
             MOOR_AUTOPTR(moor_item) fresh = NULL;
             c = moor_item_new(goal->name, goal->publisher, goal->type, &fresh, err);
             if (c == MOOR_OK)
@@ -300,9 +327,7 @@ moor_code moor_manager_take_desired(struct moor_manager *m, struct moor_span tex
     arena = (struct moor_arena)MOOR_ARENA(0);
     m->desired = d;
     c = take_goals(m, err);
-    struct moor_error rules_err = MOOR_ERROR_INIT;
-    if (moor_rules_write(d.rules, d.rule_count, &rules_err) != MOOR_OK)
-        moor_log_error(MOOR_LOG_ERROR, "rules.not-written", &rules_err, NULL);
+    m->rules_due = true;
     if (c == MOOR_OK)
         moor_timer_arm(m->tick, 0);
     return c;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * record.h: what the manager writes to the local audit log (core/ledger.h). Loop thread; blocking
+ * record.h: what the manager writes to the local audit log (core/trail.h). Loop thread; blocking
  * for two flushes.
  *
  * What is permitted is in the log before it begins, or does not begin. Refusals cost the service
@@ -13,8 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/ledger.h"
 #include "core/policy.h"
+#include "core/trail.h"
 
 #define MOOR_RECORD_WINDOW_MS ((uint64_t)60 * 60 * 1000)
 #define MOOR_RECORD_REFUSALS  256
@@ -24,7 +24,7 @@ struct moor_record_budget {
     unsigned lines, left_out;
 };
 
-/* by: MOOR_LEDGER_BY_CLOUD, or MOOR_LEDGER_BY_LOCAL for the administrator's own wish. detail says
+/* by: MOOR_TRAIL_BY_CLOUD, or MOOR_TRAIL_BY_LOCAL for the administrator's own wish. detail says
  * what the object is: "Publisher/Type 1.0". A failure is logged; true: the line is on the disk. */
 bool moor_record_permitted(const char *by, moor_policy_verb verb, const char *object,
                            const char *detail);

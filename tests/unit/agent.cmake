@@ -3,10 +3,10 @@
 foreach(name documents settings names options policy service url)
     moor_test(unit/agent/core/${name}_test.c USES core posix)
 endforeach()
-moor_test(unit/agent/core/ledger_test.c USES disk core fakes posix)
-file(MAKE_DIRECTORY "${CMAKE_BINARY_DIR}/tests/root.core.ledger")
-set_tests_properties(unit.agent.core.ledger PROPERTIES
-    ENVIRONMENT "MOORING_ROOT=${CMAKE_BINARY_DIR}/tests/root.core.ledger")
+moor_test(unit/agent/core/trail_test.c USES disk core fakes posix)
+file(MAKE_DIRECTORY "${CMAKE_BINARY_DIR}/tests/root.core.trail")
+set_tests_properties(unit.agent.core.trail PROPERTIES
+    ENVIRONMENT "MOORING_ROOT=${CMAKE_BINARY_DIR}/tests/root.core.trail")
 moor_test(unit/agent/core/proxy_test.c USES core http contract_os posix)
 
 moor_test(unit/agent/identity/schedule_test.c USES identity core http run crypto posix)

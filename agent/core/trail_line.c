@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "core/ledger_line.h"
+#include "core/trail_line.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -15,24 +15,24 @@
 
 #define HASH_BEFORE ",\"hash\":\""
 #define HASH_AFTER  "\"}"
-#define HASH_BYTES  (sizeof(HASH_BEFORE) - 1 + MOOR_LEDGER_HASH + sizeof(HASH_AFTER) - 1)
+#define HASH_BYTES  (sizeof(HASH_BEFORE) - 1 + MOOR_TRAIL_HASH + sizeof(HASH_AFTER) - 1)
 
-#define LINE(m) offsetof(struct moor_ledger_line, m)
+#define LINE(m) offsetof(struct moor_trail_line, m)
 static const struct moor_json_field line_fields[] = {
     { MOOR_F_U64, "number", LINE(number), MOOR_F_REQUIRED, 1, INT64_C(1) << 52, NULL },
     { MOOR_F_TIME, "time", LINE(time_ms), MOOR_F_REQUIRED, 0, 0, NULL },
-    { MOOR_F_STR, "by", LINE(by), MOOR_F_REQUIRED, 0, MOOR_LEDGER_LINE_MAX, NULL },
-    { MOOR_F_STR, "verb", LINE(verb), MOOR_F_REQUIRED, 0, MOOR_LEDGER_LINE_MAX, NULL },
-    { MOOR_F_STR, "object", LINE(object), MOOR_F_REQUIRED, 0, MOOR_LEDGER_LINE_MAX, NULL },
-    { MOOR_F_STR, "detail", LINE(detail), MOOR_F_REQUIRED, 0, MOOR_LEDGER_LINE_MAX, NULL },
-    { MOOR_F_STR, "verdict", LINE(verdict), MOOR_F_REQUIRED, 0, MOOR_LEDGER_LINE_MAX, NULL },
-    { MOOR_F_STR, "rule", LINE(rule), MOOR_F_REQUIRED, 0, MOOR_LEDGER_LINE_MAX, NULL },
-    { MOOR_F_STR, "previous", LINE(previous), MOOR_F_REQUIRED, MOOR_LEDGER_HASH, MOOR_LEDGER_HASH,
+    { MOOR_F_STR, "by", LINE(by), MOOR_F_REQUIRED, 0, MOOR_TRAIL_LINE_MAX, NULL },
+    { MOOR_F_STR, "verb", LINE(verb), MOOR_F_REQUIRED, 0, MOOR_TRAIL_LINE_MAX, NULL },
+    { MOOR_F_STR, "object", LINE(object), MOOR_F_REQUIRED, 0, MOOR_TRAIL_LINE_MAX, NULL },
+    { MOOR_F_STR, "detail", LINE(detail), MOOR_F_REQUIRED, 0, MOOR_TRAIL_LINE_MAX, NULL },
+    { MOOR_F_STR, "verdict", LINE(verdict), MOOR_F_REQUIRED, 0, MOOR_TRAIL_LINE_MAX, NULL },
+    { MOOR_F_STR, "rule", LINE(rule), MOOR_F_REQUIRED, 0, MOOR_TRAIL_LINE_MAX, NULL },
+    { MOOR_F_STR, "previous", LINE(previous), MOOR_F_REQUIRED, MOOR_TRAIL_HASH, MOOR_TRAIL_HASH,
       NULL },
-    { MOOR_F_STR, "hash", LINE(hash), MOOR_F_REQUIRED, MOOR_LEDGER_HASH, MOOR_LEDGER_HASH, NULL },
+    { MOOR_F_STR, "hash", LINE(hash), MOOR_F_REQUIRED, MOOR_TRAIL_HASH, MOOR_TRAIL_HASH, NULL },
     { MOOR_F_END, NULL, 0, 0, 0, 0, NULL },
 };
-static const struct moor_json_shape line_shape = { sizeof(struct moor_ledger_line), line_fields,
+static const struct moor_json_shape line_shape = { sizeof(struct moor_trail_line), line_fields,
                                                    MOOR_F_STRICT };
 
 struct head_document {
@@ -47,8 +47,8 @@ static const struct moor_json_field head_fields[] = {
     { MOOR_F_U64, "file", HEAD(file), MOOR_F_REQUIRED, 1, INT64_C(1) << 52, NULL },
     { MOOR_F_U64, "size", HEAD(size), MOOR_F_REQUIRED, 0, INT64_C(1) << 52, NULL },
     { MOOR_F_U64, "last", HEAD(last), MOOR_F_REQUIRED, 0, INT64_C(1) << 52, NULL },
-    { MOOR_F_STR, "tail", HEAD(tail), MOOR_F_REQUIRED, MOOR_LEDGER_HASH, MOOR_LEDGER_HASH, NULL },
-    { MOOR_F_STR, "hash", HEAD(hash), MOOR_F_REQUIRED, MOOR_LEDGER_HASH, MOOR_LEDGER_HASH, NULL },
+    { MOOR_F_STR, "tail", HEAD(tail), MOOR_F_REQUIRED, MOOR_TRAIL_HASH, MOOR_TRAIL_HASH, NULL },
+    { MOOR_F_STR, "hash", HEAD(hash), MOOR_F_REQUIRED, MOOR_TRAIL_HASH, MOOR_TRAIL_HASH, NULL },
     { MOOR_F_END, NULL, 0, 0, 0, 0, NULL },
 };
 static const struct moor_json_shape head_shape = { sizeof(struct head_document), head_fields,
@@ -64,7 +64,7 @@ static void add_text(struct moor_buf *b, const char *name, const char *value, si
 }
 
 /* Ends the object that began at start. */
-static void add_hash(struct moor_buf *b, size_t start, char hash[MOOR_LEDGER_HASH + 1])
+static void add_hash(struct moor_buf *b, size_t start, char hash[MOOR_TRAIL_HASH + 1])
 {
     struct moor_span all = moor_buf_view(b);
     moor_sha256_hex(moor_span(all.p + start, all.n - start), hash);
@@ -73,7 +73,7 @@ static void add_hash(struct moor_buf *b, size_t start, char hash[MOOR_LEDGER_HAS
 
 static moor_code check_hash(struct moor_span text, struct moor_error *err)
 {
-    char hash[MOOR_LEDGER_HASH + 1];
+    char hash[MOOR_TRAIL_HASH + 1];
     MOOR_AUTO(moor_buf) end = MOOR_BUF(HASH_BYTES);
     if (text.n < HASH_BYTES)
         return moor_fail(err, MOOR_E_BADINPUT, "it is too short");
@@ -85,8 +85,8 @@ static moor_code check_hash(struct moor_span text, struct moor_error *err)
     return MOOR_OK;
 }
 
-void moor_ledger_print(struct moor_buf *b, uint64_t number, int64_t now_ms, const char *previous,
-                       const struct moor_ledger_entry *e, char hash[MOOR_LEDGER_HASH + 1])
+void moor_trail_print(struct moor_buf *b, uint64_t number, int64_t now_ms, const char *previous,
+                      const struct moor_trail_entry *e, char hash[MOOR_TRAIL_HASH + 1])
 {
     char time[MOOR_RFC3339_LEN + 1];
     size_t start = b->len;
@@ -98,14 +98,14 @@ void moor_ledger_print(struct moor_buf *b, uint64_t number, int64_t now_ms, cons
     add_text(b, "detail", e->detail, DETAIL_MAX);
     add_text(b, "verdict", e->verdict, WORD_MAX);
     add_text(b, "rule", e->rule, RULE_MAX);
-    add_text(b, "previous", previous, MOOR_LEDGER_HASH);
+    add_text(b, "previous", previous, MOOR_TRAIL_HASH);
     add_hash(b, start, hash);
 }
 
-static moor_code parse_whole(struct moor_span text, struct moor_ledger_line *out,
+static moor_code parse_whole(struct moor_span text, struct moor_trail_line *out,
                              struct moor_arena *arena, struct moor_error *err)
 {
-    struct moor_ledger_line line = { .torn = 0 };
+    struct moor_trail_line line = { .torn = 0 };
     moor_code c = check_hash(text, err);
     if (c == MOOR_OK)
         c = moor_json_decode(text, "line", &line_shape, &line, arena, err);
@@ -114,15 +114,15 @@ static moor_code parse_whole(struct moor_span text, struct moor_ledger_line *out
     return c;
 }
 
-void moor_ledger_torn(struct moor_buf *b, struct moor_span bytes)
+void moor_trail_torn(struct moor_buf *b, struct moor_span bytes)
 {
-    char hash[MOOR_LEDGER_HASH + 1];
+    char hash[MOOR_TRAIL_HASH + 1];
     moor_sha256_hex(bytes, hash);
     moor_buf_fmt(b, "%zu bytes before this line, SHA-256 %s", bytes.n, hash);
 }
 
 /* The seal behind what is left of an unfinished line, which it must describe. */
-static bool parse_sealed(struct moor_span text, struct moor_ledger_line *out,
+static bool parse_sealed(struct moor_span text, struct moor_trail_line *out,
                          struct moor_arena *arena)
 {
     static const char begin[] = "{\"number\":";
@@ -131,20 +131,20 @@ static bool parse_sealed(struct moor_span text, struct moor_ledger_line *out,
         struct moor_span rest = moor_span(text.p + at, text.n - at);
         if (!moor_span_starts(rest, begin) || parse_whole(rest, out, arena, NULL) != MOOR_OK)
             continue;
-        moor_ledger_torn(&torn, moor_span(text.p, at));
+        moor_trail_torn(&torn, moor_span(text.p, at));
         out->torn = at;
-        return moor_streq(out->verb, MOOR_LEDGER_SEAL) &&
+        return moor_streq(out->verb, MOOR_TRAIL_SEAL) &&
                moor_streq(out->detail, moor_buf_cstr(&torn));
     }
     return false;
 }
 
-moor_code moor_ledger_parse(struct moor_span text, struct moor_ledger_line *out,
-                            struct moor_arena *arena, struct moor_error *err)
+moor_code moor_trail_parse(struct moor_span text, struct moor_trail_line *out,
+                           struct moor_arena *arena, struct moor_error *err)
 {
-    struct moor_ledger_line sealed;
+    struct moor_trail_line sealed;
     moor_code c = parse_whole(text, out, arena, err);
-    if (c == MOOR_OK && !moor_streq(out->verb, MOOR_LEDGER_SEAL))
+    if (c == MOOR_OK && !moor_streq(out->verb, MOOR_TRAIL_SEAL))
         return MOOR_OK;
     if (c == MOOR_OK)
         return moor_fail(err, MOOR_E_BADINPUT, "what it seals is not there");
@@ -154,9 +154,9 @@ moor_code moor_ledger_parse(struct moor_span text, struct moor_ledger_line *out,
     return MOOR_OK;
 }
 
-void moor_ledger_head_print(struct moor_buf *b, const struct moor_ledger_head *h)
+void moor_trail_head_print(struct moor_buf *b, const struct moor_trail_head *h)
 {
-    char hash[MOOR_LEDGER_HASH + 1];
+    char hash[MOOR_TRAIL_HASH + 1];
     size_t start = b->len;
     moor_buf_fmt(b,
                  "{\"schema\":1,\"first\":%" PRIu64 ",\"file\":%" PRIu64 ",\"size\":%" PRIu64
@@ -165,8 +165,8 @@ void moor_ledger_head_print(struct moor_buf *b, const struct moor_ledger_head *h
     add_hash(b, start, hash);
 }
 
-moor_code moor_ledger_head_parse(struct moor_span text, struct moor_ledger_head *out,
-                                 struct moor_error *err)
+moor_code moor_trail_head_parse(struct moor_span text, struct moor_trail_head *out,
+                                struct moor_error *err)
 {
     MOOR_AUTO(moor_arena) arena = MOOR_ARENA(1024);
     struct head_document d = { .schema = 0 };
@@ -178,7 +178,7 @@ moor_code moor_ledger_head_parse(struct moor_span text, struct moor_ledger_head 
         c = moor_json_decode(text, "head", &head_shape, &d, &arena, err);
     if (c != MOOR_OK)
         return c;
-    *out = (struct moor_ledger_head){ d.first, d.file, d.size, d.last, "" };
+    *out = (struct moor_trail_head){ d.first, d.file, d.size, d.last, "" };
     memcpy(out->tail, d.tail, sizeof(out->tail));
     return MOOR_OK;
 }

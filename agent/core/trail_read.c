@@ -3,17 +3,17 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/ledger_files.h"
+#include "core/trail_files.h"
 
 #define LINE_ARENA ((size_t)64 * 1024)
-#define FILE_LIMIT ((size_t)2 * MOOR_LEDGER_FILE_MAX)
+#define FILE_LIMIT ((size_t)2 * MOOR_TRAIL_FILE_MAX)
 
 struct reader {
-    moor_ledger_fn fn;
+    moor_trail_fn fn;
     void *ctx;
-    struct moor_ledger_head head;
-    char tail[MOOR_LEDGER_HASH + 1]; /* hash of the last good line */
-    struct moor_ledger_verdict v;
+    struct moor_trail_head head;
+    char tail[MOOR_TRAIL_HASH + 1]; /* hash of the last good line */
+    struct moor_trail_verdict v;
 };
 
 MOOR_PRINTF(3, 4)
@@ -29,7 +29,7 @@ static bool broken(struct reader *r, uint64_t number, const char *fmt, ...)
 
 /* The rules between a line and those before it. The first one that is kept follows from one that
  * is gone. */
-static bool check_line(struct reader *r, const struct moor_ledger_line *line)
+static bool check_line(struct reader *r, const struct moor_trail_line *line)
 {
     uint64_t next = r->v.last + 1;
     bool first = r->v.first == 0;
@@ -41,8 +41,8 @@ static bool check_line(struct reader *r, const struct moor_ledger_line *line)
     if ((!first || next == 1) && strcmp(line->previous, r->tail) != 0)
         return broken(r, next, "it does not follow from the line before");
     if (next == r->head.last && strcmp(line->hash, r->head.tail) != 0)
-        return broken(r, next, "it is not the one that " MOOR_LEDGER_HEAD_NAME " knows");
-    if (moor_streq(line->verb, MOOR_LEDGER_RESUME))
+        return broken(r, next, "it is not the one that " MOOR_TRAIL_HEAD_NAME " knows");
+    if (moor_streq(line->verb, MOOR_TRAIL_RESUME))
         return broken(r, next, "the chain was taken up again: %s", line->detail);
     return true;
 }
@@ -50,9 +50,9 @@ static bool check_line(struct reader *r, const struct moor_ledger_line *line)
 static bool take_line(struct reader *r, struct moor_span text)
 {
     MOOR_AUTO(moor_arena) arena = MOOR_ARENA(LINE_ARENA);
-    struct moor_ledger_line line;
+    struct moor_trail_line line;
     struct moor_error why = MOOR_ERROR_INIT;
-    if (moor_ledger_parse(text, &line, &arena, &why) != MOOR_OK)
+    if (moor_trail_parse(text, &line, &arena, &why) != MOOR_OK)
         return broken(r, r->v.last + 1, "%s", why.msg);
     if (!check_line(r, &line))
         return false;
@@ -84,20 +84,20 @@ static bool take_file(struct reader *r, struct moor_span rest, bool newest)
     return true;
 }
 
-static bool take_files(struct reader *r, const struct moor_ledger_list *l)
+static bool take_files(struct reader *r, const struct moor_trail_list *l)
 {
     for (size_t n = 0; n < l->count; n++) {
         MOOR_AUTO(moor_buf) text = MOOR_BUF(FILE_LIMIT);
         struct moor_error why = MOOR_ERROR_INIT;
         uint64_t next = r->v.last + 1;
-        moor_ledger_name(l->first[n], r->v.file);
+        moor_trail_name(l->first[n], r->v.file);
         r->v.file_line = 0;
         if (n == 0)
             r->v.last = l->first[n] - 1;
         else if (l->first[n] != next)
             return broken(r, next, "lines %" PRIu64 " to %" PRIu64 " are missing", next,
                           l->first[n] - 1);
-        if (moor_ledger_bytes(l->first[n], 0, FILE_LIMIT, &text, &why) != MOOR_OK)
+        if (moor_trail_bytes(l->first[n], 0, FILE_LIMIT, &text, &why) != MOOR_OK)
             return broken(r, l->first[n], "%s", why.msg);
         if (!take_file(r, moor_buf_view(&text), n + 1 == l->count))
             return false;
@@ -122,19 +122,19 @@ static void check_end(struct reader *r, const char *bad)
     r->v.file_line = 0;
 }
 
-moor_code moor_ledger_read(moor_ledger_fn fn, void *ctx, struct moor_ledger_verdict *out,
-                           struct moor_error *err)
+moor_code moor_trail_read(moor_trail_fn fn, void *ctx, struct moor_trail_verdict *out,
+                          struct moor_error *err)
 {
     MOOR_AUTO(plat_file) turn = PLAT_FILE_INIT;
-    struct reader r = { .fn = fn, .ctx = ctx, .tail = MOOR_LEDGER_NOTHING };
-    struct moor_ledger_list l;
+    struct reader r = { .fn = fn, .ctx = ctx, .tail = MOOR_TRAIL_NOTHING };
+    struct moor_trail_list l;
     struct moor_error why = MOOR_ERROR_INIT;
-    moor_code code = moor_ledger_lock(&turn, err);
+    moor_code code = moor_trail_lock(&turn, err);
     if (code == MOOR_OK)
-        code = moor_ledger_list(&l, err);
+        code = moor_trail_list(&l, err);
     if (code != MOOR_OK)
         return code;
-    code = moor_ledger_head_load(&r.head, &why);
+    code = moor_trail_head_load(&r.head, &why);
     if (code != MOOR_OK && code != MOOR_E_NOTFOUND && code != MOOR_E_BADINPUT) {
         if (err)
             *err = why;
@@ -142,10 +142,10 @@ moor_code moor_ledger_read(moor_ledger_fn fn, void *ctx, struct moor_ledger_verd
     }
     bool empty = code == MOOR_E_NOTFOUND && l.count == 0;
     if (code != MOOR_OK)
-        r.head = (struct moor_ledger_head){ .first = l.count > 0 ? l.first[0] : 1 };
+        r.head = (struct moor_trail_head){ .first = l.count > 0 ? l.first[0] : 1 };
     if (take_files(&r, &l))
         check_end(&r, code == MOOR_OK || empty  ? NULL
-                      : code == MOOR_E_NOTFOUND ? MOOR_LEDGER_HEAD_NAME " is missing"
+                      : code == MOOR_E_NOTFOUND ? MOOR_TRAIL_HEAD_NAME " is missing"
                                                 : why.msg);
     *out = r.v;
     return MOOR_OK;

@@ -2,39 +2,39 @@
 /* The local audit log on a pretended disk: what is changed, lost, cut off or torn is noticed. */
 #include <inttypes.h>
 
-#include "core/ledger_files.h"
+#include "core/trail_files.h"
 #include "fake_disk.h"
 #include "rooted.h"
 
 #define FILE_LIMIT ((size_t)2 * 1024 * 1024)
 
-static const struct moor_ledger_entry install = {
-    .by = MOOR_LEDGER_BY_CLOUD,
+static const struct moor_trail_entry install = {
+    .by = MOOR_TRAIL_BY_CLOUD,
     .verb = "install",
     .object = "hello",
     .detail = "Contoso/Tool 1.0",
-    .verdict = MOOR_LEDGER_PERMITTED,
+    .verdict = MOOR_TRAIL_PERMITTED,
 };
-static const struct moor_ledger_entry refusal = {
-    .by = MOOR_LEDGER_BY_CLOUD,
+static const struct moor_trail_entry refusal = {
+    .by = MOOR_TRAIL_BY_CLOUD,
     .verb = "runCommand",
     .object = "two\nlines\x1b[2J",
     .detail = "\xff",
-    .verdict = MOOR_LEDGER_REFUSED,
+    .verdict = MOOR_TRAIL_REFUSED,
     .rule = "policy.deny",
 };
 
-static void add(const struct moor_ledger_entry *e)
+static void add(const struct moor_trail_entry *e)
 {
     struct moor_error err = MOOR_ERROR_INIT;
-    CHECK_INT(moor_ledger_add(e, &err), MOOR_OK);
+    CHECK_INT(moor_trail_add(e, &err), MOOR_OK);
     CHECK_STR(err.msg, "");
 }
 
-static struct moor_ledger_verdict verify(void)
+static struct moor_trail_verdict verify(void)
 {
-    struct moor_ledger_verdict v = { .reason = "not read" };
-    CHECK_INT(moor_ledger_read(NULL, NULL, &v, NULL), MOOR_OK);
+    struct moor_trail_verdict v = { .reason = "not read" };
+    CHECK_INT(moor_trail_read(NULL, NULL, &v, NULL), MOOR_OK);
     return v;
 }
 
@@ -52,25 +52,25 @@ static void read_file(const char *name, struct moor_buf *out)
 {
     MOOR_AUTOSTR path = NULL;
     moor_buf_reset(out);
-    CHECK_INT(moor_ledger_path(name, &path, NULL), MOOR_OK);
+    CHECK_INT(moor_trail_path(name, &path, NULL), MOOR_OK);
     CHECK_INT(plat_read_all(path, FILE_LIMIT, out, NULL), MOOR_OK);
 }
 
 static void write_file(const char *name, struct moor_span bytes)
 {
     MOOR_AUTOSTR path = NULL;
-    CHECK_INT(moor_ledger_path(name, &path, NULL), MOOR_OK);
+    CHECK_INT(moor_trail_path(name, &path, NULL), MOOR_OK);
     CHECK_INT(plat_write_atomic(path, bytes, PLAT_OWNER_ONLY, NULL), MOOR_OK);
 }
 
 static void remove_file(const char *name)
 {
     MOOR_AUTOSTR path = NULL;
-    CHECK_INT(moor_ledger_path(name, &path, NULL), MOOR_OK);
+    CHECK_INT(moor_trail_path(name, &path, NULL), MOOR_OK);
     CHECK_INT(plat_remove(path, NULL), MOOR_OK);
 }
 
-static bool print_line(void *ctx, const struct moor_ledger_line *line)
+static bool print_line(void *ctx, const struct moor_trail_line *line)
 {
     moor_buf_fmt(ctx, "%" PRIu64 " %s %s %s %s %s %s\n", line->number, line->by, line->verb,
                  line->object, line->detail, line->verdict, line->rule);
@@ -81,12 +81,12 @@ static void lines_say_what_happened(void)
 {
     MOOR_AUTO(moor_buf) text = MOOR_BUF(65536);
     MOOR_AUTO(moor_buf) bytes = MOOR_BUF(65536);
-    struct moor_ledger_verdict v;
+    struct moor_trail_verdict v;
     begin(0);
     v = verify();
     CHECK(v.whole && v.first == 0 && v.last == 0);
     begin(2);
-    CHECK_INT(moor_ledger_read(print_line, &text, &v, NULL), MOOR_OK);
+    CHECK_INT(moor_trail_read(print_line, &text, &v, NULL), MOOR_OK);
     CHECK_STR(moor_buf_cstr(&text),
               "1 cloud install hello Contoso/Tool 1.0 permitted \n"
               "2 cloud runCommand two\nlines\x1b[2J \xEF\xBF\xBD refused policy.deny\n");
@@ -101,10 +101,10 @@ static void only_root_reads_it(void)
     MOOR_AUTOSTR folder = NULL;
     struct plat_stat st;
     begin(1);
-    CHECK_INT(moor_ledger_folder(&folder, NULL), MOOR_OK);
+    CHECK_INT(moor_trail_folder(&folder, NULL), MOOR_OK);
     CHECK_INT(plat_stat_path(folder, &st, NULL), MOOR_OK);
     CHECK_INT(st.mode, 0700);
-    CHECK_INT(moor_ledger_path("000000000001.log", &path, NULL), MOOR_OK);
+    CHECK_INT(moor_trail_path("000000000001.log", &path, NULL), MOOR_OK);
     CHECK_INT(plat_stat_path(path, &st, NULL), MOOR_OK);
     CHECK_INT(st.mode, 0600);
 }
@@ -143,7 +143,7 @@ static void every_changed_byte_is_found_in_its_line(void)
         unsigned char change = changes[n % MOOR_COUNTOF(changes)];
         bytes.data[at] = (char)((unsigned char)bytes.data[at] ^ change);
         write_file("000000000001.log", moor_buf_view(&bytes));
-        struct moor_ledger_verdict v = verify();
+        struct moor_trail_verdict v = verify();
         CHECK(!v.whole && *v.reason);
         CHECK_INT(v.broken, line);
         CHECK_INT(v.file_line, line);
@@ -172,7 +172,7 @@ static void every_lost_end_is_missed(void)
     read_file("000000000001.log", &bytes);
     for (size_t n = 0; n < bytes.len && !check_failed; n++) {
         write_file("000000000001.log", moor_span(bytes.data, n));
-        struct moor_ledger_verdict v = verify();
+        struct moor_trail_verdict v = verify();
         CHECK(!v.whole);
         CHECK_INT(v.broken, line_at(&bytes, n));
     }
@@ -227,7 +227,7 @@ static void an_unfinished_line_is_sealed_and_kept(void)
         bool torn = n > before.len && n < after.len;
         write_file("head.json", moor_buf_view(&head));
         write_file("000000000001.log", moor_span(after.data, n));
-        struct moor_ledger_verdict v = verify();
+        struct moor_trail_verdict v = verify();
         CHECK(v.whole);
         CHECK_INT(v.unfinished, torn);
         add(&refusal);
@@ -248,10 +248,10 @@ static void no_crash_breaks_the_chain(void)
             begin(0);
             fake_disk_die_before(step);
             for (unsigned n = 0; n < 4; n++)
-                added += moor_ledger_add(n % 2 ? &refusal : &install, NULL) == MOOR_OK;
+                added += moor_trail_add(n % 2 ? &refusal : &install, NULL) == MOOR_OK;
             died = fake_disk_dead();
             fake_disk_cut((fake_disk_loss)loss);
-            struct moor_ledger_verdict v = verify();
+            struct moor_trail_verdict v = verify();
             CHECK(v.whole);
             CHECK(v.last == added || v.last == added + 1);
             add(&install);
@@ -267,35 +267,35 @@ static void add_long(void)
     memset(object, 1, sizeof(object) - 1);
     memset(detail, 1, sizeof(detail) - 1);
     object[sizeof(object) - 1] = detail[sizeof(detail) - 1] = 0;
-    const struct moor_ledger_entry e = { .by = "cloud",
-                                         .verb = "install",
-                                         .object = object,
-                                         .detail = detail,
-                                         .verdict = "refused",
-                                         .rule = detail };
+    const struct moor_trail_entry e = { .by = "cloud",
+                                        .verb = "install",
+                                        .object = object,
+                                        .detail = detail,
+                                        .verdict = "refused",
+                                        .rule = detail };
     add(&e);
 }
 
-static struct moor_ledger_list files(void)
+static struct moor_trail_list files(void)
 {
-    struct moor_ledger_list l = { .count = 0 };
-    CHECK_INT(moor_ledger_list(&l, NULL), MOOR_OK);
+    struct moor_trail_list l = { .count = 0 };
+    CHECK_INT(moor_trail_list(&l, NULL), MOOR_OK);
     return l;
 }
 
 static void old_files_go_and_the_chain_stays(void)
 {
-    struct moor_ledger_verdict v;
+    struct moor_trail_verdict v;
     begin(0);
     for (unsigned n = 0; n < 950 && !check_failed; n++)
         add_long();
-    CHECK_INT(files().count, MOOR_LEDGER_FILES);
+    CHECK_INT(files().count, MOOR_TRAIL_FILES);
     v = verify();
     CHECK(v.whole && v.first > 1);
     CHECK_INT(v.last, 950);
     CHECK_INT(v.first, files().first[0]);
-    char name[MOOR_LEDGER_NAME_MAX];
-    moor_ledger_name(files().first[0], name);
+    char name[MOOR_TRAIL_NAME_MAX];
+    moor_trail_name(files().first[0], name);
     remove_file(name);
     CHECK_INT(verify().broken, v.first);
 }
@@ -306,7 +306,7 @@ static void no_crash_while_a_file_begins_breaks_the_chain(void)
     MOOR_AUTO(moor_buf) head = MOOR_BUF(4096);
     bool died = true;
     begin(0);
-    while (full.len < MOOR_LEDGER_FILE_MAX && !check_failed) {
+    while (full.len < MOOR_TRAIL_FILE_MAX && !check_failed) {
         add_long();
         read_file("000000000001.log", &full);
     }
@@ -317,7 +317,7 @@ static void no_crash_while_a_file_begins_breaks_the_chain(void)
         write_file("000000000001.log", moor_buf_view(&full));
         fake_disk_settle();
         fake_disk_die_before(step);
-        bool added = moor_ledger_add(&install, NULL) == MOOR_OK;
+        bool added = moor_trail_add(&install, NULL) == MOOR_OK;
         died = fake_disk_dead();
         fake_disk_cut(FAKE_DISK_KEEPS_SYNCED);
         CHECK(verify().whole);
@@ -338,7 +338,7 @@ static void damage_stays_visible(void)
     begin(3);
     remove_file("head.json");
     add(&install);
-    struct moor_ledger_verdict v = verify();
+    struct moor_trail_verdict v = verify();
     CHECK_INT(v.broken, 4);
     CHECK_STR(v.reason, "the chain was taken up again: head.json was gone");
     add(&install);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "core/ledger_files.h"
+#include "core/trail_files.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,23 +12,23 @@
 #define LOCK_NAME "lock"
 #define SUFFIX    ".log"
 
-moor_code moor_ledger_path(const char *name, char **out, struct moor_error *err)
+moor_code moor_trail_path(const char *name, char **out, struct moor_error *err)
 {
     return plat_path(PLAT_DIR_LIB, out, err, "audit/%s", name);
 }
 
-moor_code moor_ledger_folder(char **out, struct moor_error *err)
+moor_code moor_trail_folder(char **out, struct moor_error *err)
 {
     return plat_path(PLAT_DIR_LIB, out, err, "audit");
 }
 
-moor_code moor_ledger_lock(struct plat_file *out, struct moor_error *err)
+moor_code moor_trail_lock(struct plat_file *out, struct moor_error *err)
 {
     MOOR_AUTOSTR folder = NULL;
     MOOR_AUTOSTR lock = NULL;
-    moor_code c = moor_ledger_folder(&folder, err);
+    moor_code c = moor_trail_folder(&folder, err);
     if (c == MOOR_OK)
-        c = moor_ledger_path(LOCK_NAME, &lock, err);
+        c = moor_trail_path(LOCK_NAME, &lock, err);
     if (c == MOOR_OK)
         c = plat_make_dirs(plat_dir_path(PLAT_DIR_LIB), PLAT_WORLD_READ, err);
     if (c == MOOR_OK)
@@ -36,26 +36,26 @@ moor_code moor_ledger_lock(struct plat_file *out, struct moor_error *err)
     return c == MOOR_OK ? plat_lock_file_wait(lock, out, err) : c;
 }
 
-void moor_ledger_name(uint64_t first, char out[MOOR_LEDGER_NAME_MAX])
+void moor_trail_name(uint64_t first, char out[MOOR_TRAIL_NAME_MAX])
 {
-    (void)snprintf(out, MOOR_LEDGER_NAME_MAX, "%012" PRIu64 SUFFIX, first);
+    (void)snprintf(out, MOOR_TRAIL_NAME_MAX, "%012" PRIu64 SUFFIX, first);
 }
 
 /* Files with other names are nobody's. */
 static bool add_file(void *ctx, const char *name, const struct plat_stat *st)
 {
-    struct moor_ledger_list *l = ctx;
+    struct moor_trail_list *l = ctx;
     struct moor_span s = moor_span_str(name);
     uint64_t first = 0;
-    char proper[MOOR_LEDGER_NAME_MAX];
+    char proper[MOOR_TRAIL_NAME_MAX];
     (void)st;
     if (!moor_span_ends(s, SUFFIX) || s.n >= sizeof(proper) ||
         moor_parse_u64(moor_span(s.p, s.n - strlen(SUFFIX)), 1, INT64_MAX, &first, NULL) != MOOR_OK)
         return true;
-    moor_ledger_name(first, proper);
+    moor_trail_name(first, proper);
     if (strcmp(name, proper) != 0)
         return true;
-    if (l->count == MOOR_LEDGER_LISTED)
+    if (l->count == MOOR_TRAIL_LISTED)
         return false;
     size_t at = l->count++;
     for (; at > 0 && l->first[at - 1] > first; at--)
@@ -64,11 +64,11 @@ static bool add_file(void *ctx, const char *name, const struct plat_stat *st)
     return true;
 }
 
-moor_code moor_ledger_list(struct moor_ledger_list *out, struct moor_error *err)
+moor_code moor_trail_list(struct moor_trail_list *out, struct moor_error *err)
 {
     MOOR_AUTOSTR folder = NULL;
-    struct moor_ledger_list l = { .count = 0 };
-    moor_code c = moor_ledger_folder(&folder, err);
+    struct moor_trail_list l = { .count = 0 };
+    moor_code c = moor_trail_folder(&folder, err);
     if (c == MOOR_OK)
         c = plat_list_dir(folder, add_file, &l, err);
     if (c == MOOR_OK || c == MOOR_E_NOTFOUND)
@@ -76,41 +76,41 @@ moor_code moor_ledger_list(struct moor_ledger_list *out, struct moor_error *err)
     return c == MOOR_E_NOTFOUND ? MOOR_OK : c;
 }
 
-moor_code moor_ledger_head_load(struct moor_ledger_head *out, struct moor_error *err)
+moor_code moor_trail_head_load(struct moor_trail_head *out, struct moor_error *err)
 {
     MOOR_AUTOSTR path = NULL;
     MOOR_AUTO(moor_buf) text = MOOR_BUF(HEAD_MAX);
-    moor_code c = moor_ledger_path(MOOR_LEDGER_HEAD_NAME, &path, err);
+    moor_code c = moor_trail_path(MOOR_TRAIL_HEAD_NAME, &path, err);
     if (c == MOOR_OK)
         c = plat_read_all(path, HEAD_MAX, &text, err);
     if (c == MOOR_E_NOMEM)
-        return moor_fail(err, MOOR_E_BADINPUT, MOOR_LEDGER_HEAD_NAME ": it is too long");
-    if (c == MOOR_OK && moor_ledger_head_parse(moor_buf_view(&text), out, err) != MOOR_OK)
-        return moor_context(err, MOOR_LEDGER_HEAD_NAME);
+        return moor_fail(err, MOOR_E_BADINPUT, MOOR_TRAIL_HEAD_NAME ": it is too long");
+    if (c == MOOR_OK && moor_trail_head_parse(moor_buf_view(&text), out, err) != MOOR_OK)
+        return moor_context(err, MOOR_TRAIL_HEAD_NAME);
     return c;
 }
 
-moor_code moor_ledger_head_save(const struct moor_ledger_head *h, struct moor_error *err)
+moor_code moor_trail_head_save(const struct moor_trail_head *h, struct moor_error *err)
 {
     MOOR_AUTOSTR path = NULL;
     MOOR_AUTO(moor_buf) text = MOOR_BUF(HEAD_MAX);
-    moor_ledger_head_print(&text, h);
-    moor_code c = moor_buf_ok(&text, MOOR_LEDGER_HEAD_NAME, err);
+    moor_trail_head_print(&text, h);
+    moor_code c = moor_buf_ok(&text, MOOR_TRAIL_HEAD_NAME, err);
     if (c == MOOR_OK)
-        c = moor_ledger_path(MOOR_LEDGER_HEAD_NAME, &path, err);
+        c = moor_trail_path(MOOR_TRAIL_HEAD_NAME, &path, err);
     return c == MOOR_OK ? plat_write_atomic(path, moor_buf_view(&text), PLAT_OWNER_ONLY, err) : c;
 }
 
-moor_code moor_ledger_bytes(uint64_t file, uint64_t offset, size_t max, struct moor_buf *out,
-                            struct moor_error *err)
+moor_code moor_trail_bytes(uint64_t file, uint64_t offset, size_t max, struct moor_buf *out,
+                           struct moor_error *err)
 {
     MOOR_AUTO(plat_file) f = PLAT_FILE_INIT;
     MOOR_AUTOSTR path = NULL;
-    char name[MOOR_LEDGER_NAME_MAX];
+    char name[MOOR_TRAIL_NAME_MAX];
     struct plat_stat st;
     size_t got = 0;
-    moor_ledger_name(file, name);
-    moor_code c = moor_ledger_path(name, &path, err);
+    moor_trail_name(file, name);
+    moor_code c = moor_trail_path(name, &path, err);
     if (c == MOOR_OK)
         c = plat_open(path, PLAT_READ, &f, err);
     if (c == MOOR_OK)

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "core/ledger.h"
+#include "core/trail.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-#include "core/ledger_files.h"
+#include "core/trail_files.h"
 #include "platform/clock.h"
 #include "platform/dirs.h"
 
 #define LINE_ARENA ((size_t)64 * 1024)
-#define TAIL_MAX   ((size_t)2 * MOOR_LEDGER_FILE_MAX) /* of a file, more than it can have */
+#define TAIL_MAX   ((size_t)2 * MOOR_TRAIL_FILE_MAX) /* of a file, more than it can have */
 
 /* The writer's view: the head, and what is to be said before the next line. */
 struct chain {
-    struct moor_ledger_head head;
+    struct moor_trail_head head;
     struct moor_buf torn;   /* what an unfinished line left behind the last one */
     struct moor_buf damage; /* what else is wrong; empty = nothing */
 };
@@ -35,8 +35,8 @@ static void set_tail(struct chain *c, uint64_t number, const char *hash)
 static bool take_line(struct chain *c, struct moor_span text, bool only_next)
 {
     MOOR_AUTO(moor_arena) arena = MOOR_ARENA(LINE_ARENA);
-    struct moor_ledger_line line;
-    if (moor_ledger_parse(text, &line, &arena, NULL) != MOOR_OK)
+    struct moor_trail_line line;
+    if (moor_trail_parse(text, &line, &arena, NULL) != MOOR_OK)
         return false;
     if (only_next && (line.number != c->head.last + 1 || strcmp(line.previous, c->head.tail) != 0))
         return false;
@@ -65,19 +65,19 @@ static void take_lines(struct chain *c, struct moor_span rest)
 /* Without a head: what the newest file says, which need not be the truth. */
 static moor_code rebuild(struct chain *c, const struct moor_error *why, struct moor_error *err)
 {
-    struct moor_ledger_list l;
+    struct moor_trail_list l;
     MOOR_AUTO(moor_buf) text = MOOR_BUF(TAIL_MAX);
-    moor_code code = moor_ledger_list(&l, err);
-    set_tail(c, 0, MOOR_LEDGER_NOTHING);
+    moor_code code = moor_trail_list(&l, err);
+    set_tail(c, 0, MOOR_TRAIL_NOTHING);
     c->head.first = c->head.file = 1;
     if (code != MOOR_OK || l.count == 0)
         return code;
-    moor_buf_str(&c->damage, why->code == MOOR_E_NOTFOUND ? MOOR_LEDGER_HEAD_NAME " was gone"
-                                                          : MOOR_LEDGER_HEAD_NAME " was changed");
+    moor_buf_str(&c->damage, why->code == MOOR_E_NOTFOUND ? MOOR_TRAIL_HEAD_NAME " was gone"
+                                                          : MOOR_TRAIL_HEAD_NAME " was changed");
     c->head.first = l.first[0];
     c->head.file = l.first[l.count - 1];
     c->head.last = c->head.file - 1;
-    if (moor_ledger_bytes(c->head.file, 0, TAIL_MAX, &text, NULL) != MOOR_OK)
+    if (moor_trail_bytes(c->head.file, 0, TAIL_MAX, &text, NULL) != MOOR_OK)
         return MOOR_OK;
     struct moor_span rest = moor_buf_view(&text);
     c->head.size = rest.n;
@@ -91,10 +91,10 @@ static moor_code catch_up(struct chain *c, struct moor_error *err)
 {
     MOOR_AUTO(moor_buf) rest = MOOR_BUF(TAIL_MAX);
     MOOR_AUTOSTR path = NULL;
-    char name[MOOR_LEDGER_NAME_MAX];
+    char name[MOOR_TRAIL_NAME_MAX];
     struct plat_stat st = { .size = 0 };
-    moor_ledger_name(c->head.file, name);
-    moor_code code = moor_ledger_path(name, &path, err);
+    moor_trail_name(c->head.file, name);
+    moor_code code = moor_trail_path(name, &path, err);
     if (code == MOOR_OK && plat_exists(path))
         code = plat_stat_path(path, &st, err);
     if (code != MOOR_OK)
@@ -105,7 +105,7 @@ static moor_code catch_up(struct chain *c, struct moor_error *err)
     }
     if (st.size == c->head.size)
         return MOOR_OK;
-    code = moor_ledger_bytes(c->head.file, c->head.size, TAIL_MAX, &rest, err);
+    code = moor_trail_bytes(c->head.file, c->head.size, TAIL_MAX, &rest, err);
     if (code == MOOR_OK)
         take_lines(c, moor_buf_view(&rest));
     else if (code == MOOR_E_BADINPUT)
@@ -117,7 +117,7 @@ static moor_code catch_up(struct chain *c, struct moor_error *err)
 static moor_code load(struct chain *c, struct moor_error *err)
 {
     struct moor_error why = MOOR_ERROR_INIT;
-    moor_code code = moor_ledger_head_load(&c->head, &why);
+    moor_code code = moor_trail_head_load(&c->head, &why);
     if (code == MOOR_OK)
         return catch_up(c, err);
     if (code != MOOR_E_NOTFOUND && code != MOOR_E_BADINPUT) {
@@ -129,7 +129,7 @@ static moor_code load(struct chain *c, struct moor_error *err)
      * tampered with. */
     code = rebuild(c, &why, err);
     if (code == MOOR_OK)
-        code = moor_ledger_head_save(&c->head, err);
+        code = moor_trail_head_save(&c->head, err);
     return code == MOOR_OK ? plat_sync_dir(plat_dir_path(PLAT_DIR_LIB), err) : code;
 }
 
@@ -137,20 +137,20 @@ static moor_code load(struct chain *c, struct moor_error *err)
  * there of it does no harm. */
 static moor_code begin_file(struct chain *c, struct moor_error *err)
 {
-    struct moor_ledger_list l;
-    moor_code code = moor_ledger_list(&l, err);
+    struct moor_trail_list l;
+    moor_code code = moor_trail_list(&l, err);
     if (code != MOOR_OK)
         return code;
-    size_t extra = l.count >= MOOR_LEDGER_FILES ? l.count - MOOR_LEDGER_FILES + 1 : 0;
+    size_t extra = l.count >= MOOR_TRAIL_FILES ? l.count - MOOR_TRAIL_FILES + 1 : 0;
     c->head.first = extra > 0 && extra < l.count ? l.first[extra] : c->head.first;
     c->head.file = c->head.last + 1;
     c->head.size = 0;
-    code = moor_ledger_head_save(&c->head, err);
+    code = moor_trail_head_save(&c->head, err);
     for (size_t n = 0; n < extra && code == MOOR_OK; n++) {
         MOOR_AUTOSTR path = NULL;
-        char name[MOOR_LEDGER_NAME_MAX];
-        moor_ledger_name(l.first[n], name);
-        code = moor_ledger_path(name, &path, err);
+        char name[MOOR_TRAIL_NAME_MAX];
+        moor_trail_name(l.first[n], name);
+        code = moor_trail_path(name, &path, err);
         if (code == MOOR_OK)
             code = plat_remove(path, err);
     }
@@ -163,9 +163,9 @@ static moor_code append(const struct chain *c, struct moor_span text, struct moo
     MOOR_AUTO(plat_file) f = PLAT_FILE_INIT;
     MOOR_AUTOSTR path = NULL;
     MOOR_AUTOSTR folder = NULL;
-    char name[MOOR_LEDGER_NAME_MAX];
-    moor_ledger_name(c->head.file, name);
-    moor_code code = moor_ledger_path(name, &path, err);
+    char name[MOOR_TRAIL_NAME_MAX];
+    moor_trail_name(c->head.file, name);
+    moor_code code = moor_trail_path(name, &path, err);
     if (code == MOOR_OK)
         code = plat_open(path, PLAT_APPEND, &f, err);
     if (code == MOOR_OK)
@@ -174,15 +174,15 @@ static moor_code append(const struct chain *c, struct moor_span text, struct moo
         code = plat_sync(&f, err);
     if (code != MOOR_OK || c->head.size > 0)
         return code;
-    code = moor_ledger_folder(&folder, err);
+    code = moor_trail_folder(&folder, err);
     return code == MOOR_OK ? plat_sync_dir(folder, err) : code;
 }
 
 /* A line into text, and the chain behind it. */
-static void add_line(struct chain *c, struct moor_buf *text, const struct moor_ledger_entry *e)
+static void add_line(struct chain *c, struct moor_buf *text, const struct moor_trail_entry *e)
 {
-    char hash[MOOR_LEDGER_HASH + 1];
-    moor_ledger_print(text, c->head.last + 1, plat_utc_ms(), c->head.tail, e, hash);
+    char hash[MOOR_TRAIL_HASH + 1];
+    moor_trail_print(text, c->head.last + 1, plat_utc_ms(), c->head.tail, e, hash);
     set_tail(c, c->head.last + 1, hash);
 }
 
@@ -190,33 +190,33 @@ static void add_line(struct chain *c, struct moor_buf *text, const struct moor_l
 static void add_own(struct chain *c, struct moor_buf *text)
 {
     MOOR_AUTO(moor_buf) torn = MOOR_BUF(256);
-    const struct moor_ledger_entry resume = { .by = MOOR_LEDGER_BY_LOCAL,
-                                              .verb = MOOR_LEDGER_RESUME,
-                                              .object = "audit log",
-                                              .detail = moor_buf_cstr(&c->damage),
-                                              .verdict = MOOR_LEDGER_NOTED };
+    const struct moor_trail_entry resume = { .by = MOOR_TRAIL_BY_LOCAL,
+                                             .verb = MOOR_TRAIL_RESUME,
+                                             .object = "audit log",
+                                             .detail = moor_buf_cstr(&c->damage),
+                                             .verdict = MOOR_TRAIL_NOTED };
     if (c->damage.len > 0) {
         add_line(c, text, &resume);
         return;
     }
     if (c->torn.len == 0)
         return;
-    moor_ledger_torn(&torn, moor_buf_view(&c->torn));
-    const struct moor_ledger_entry seal = { .by = MOOR_LEDGER_BY_LOCAL,
-                                            .verb = MOOR_LEDGER_SEAL,
-                                            .object = "audit log",
-                                            .detail = moor_buf_cstr(&torn),
-                                            .verdict = MOOR_LEDGER_NOTED };
+    moor_trail_torn(&torn, moor_buf_view(&c->torn));
+    const struct moor_trail_entry seal = { .by = MOOR_TRAIL_BY_LOCAL,
+                                           .verb = MOOR_TRAIL_SEAL,
+                                           .object = "audit log",
+                                           .detail = moor_buf_cstr(&torn),
+                                           .verdict = MOOR_TRAIL_NOTED };
     add_line(c, text, &seal);
 }
 
-static moor_code write_entry(struct chain *c, const struct moor_ledger_entry *e,
+static moor_code write_entry(struct chain *c, const struct moor_trail_entry *e,
                              struct moor_error *err)
 {
-    MOOR_AUTO(moor_buf) text = MOOR_BUF((size_t)2 * MOOR_LEDGER_LINE_MAX);
+    MOOR_AUTO(moor_buf) text = MOOR_BUF((size_t)2 * MOOR_TRAIL_LINE_MAX);
     moor_code code = MOOR_OK;
     add_own(c, &text); /* stands in the file that it is about */
-    if (text.len == 0 && c->head.size >= MOOR_LEDGER_FILE_MAX)
+    if (text.len == 0 && c->head.size >= MOOR_TRAIL_FILE_MAX)
         code = begin_file(c, err);
     add_line(c, &text, e);
     if (code == MOOR_OK)
@@ -224,14 +224,14 @@ static moor_code write_entry(struct chain *c, const struct moor_ledger_entry *e,
     if (code == MOOR_OK)
         code = append(c, moor_buf_view(&text), err);
     c->head.size += text.len;
-    return code == MOOR_OK ? moor_ledger_head_save(&c->head, err) : code;
+    return code == MOOR_OK ? moor_trail_head_save(&c->head, err) : code;
 }
 
-moor_code moor_ledger_add(const struct moor_ledger_entry *e, struct moor_error *err)
+moor_code moor_trail_add(const struct moor_trail_entry *e, struct moor_error *err)
 {
     MOOR_AUTO(plat_file) turn = PLAT_FILE_INIT;
     MOOR_AUTO(chain) c = { .torn = MOOR_BUF(TAIL_MAX), .damage = MOOR_BUF(256) };
-    moor_code code = moor_ledger_lock(&turn, err);
+    moor_code code = moor_trail_lock(&turn, err);
     if (code == MOOR_OK)
         code = load(&c, err);
     if (code == MOOR_OK)
