@@ -217,6 +217,20 @@ static moor_code load(struct moor_store *s, struct moor_arena *arena, struct moo
     return merge(s, docs, count, arena, err);
 }
 
+/* A folder whose name a power cut takes takes what is in it. */
+static moor_code make_folders(const struct moor_store *s, const char *queue, struct moor_error *err)
+{
+    const char *lib = plat_dir_path(PLAT_DIR_LIB);
+    moor_code c = plat_make_dirs(lib, PLAT_WORLD_READ, err);
+    if (c == MOOR_OK)
+        c = plat_make_dirs(s->folder, PLAT_WORLD_READ, err);
+    if (c == MOOR_OK)
+        c = plat_sync_dir(lib, err);
+    if (c == MOOR_OK)
+        c = plat_make_dirs(queue, PLAT_OWNER_ONLY, err);
+    return c == MOOR_OK ? plat_sync_dir(s->folder, err) : c;
+}
+
 moor_code moor_store_open(struct moor_store *s, uint64_t queue_max, struct moor_error *err)
 {
     MOOR_AUTO(moor_arena) arena = MOOR_ARENA(ARENA_MAX);
@@ -228,9 +242,7 @@ moor_code moor_store_open(struct moor_store *s, uint64_t queue_max, struct moor_
     if (c == MOOR_OK)
         c = plat_path(PLAT_DIR_LIB, &queue, err, "logs/queue");
     if (c == MOOR_OK)
-        c = plat_make_dirs(plat_dir_path(PLAT_DIR_LIB), PLAT_WORLD_READ, err);
-    if (c == MOOR_OK)
-        c = plat_make_dirs(s->folder, PLAT_WORLD_READ, err);
+        c = make_folders(s, queue, err);
     if (c == MOOR_OK)
         c = moor_ledger_init(&s->ledger, s->folder, err);
     if (c == MOOR_OK)

@@ -92,16 +92,6 @@ static DIR *open_stream(int at)
     return d;
 }
 
-const struct dirent *posix_next_entry(DIR *d)
-{
-    const struct dirent *e;
-    do {
-        errno = 0;
-        e = readdir(d); /* NOLINT(concurrency-mt-unsafe): each stream has one user */
-    } while (e && (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0));
-    return e;
-}
-
 moor_code plat_list_dir(const char *path, plat_dir_fn fn, void *ctx, struct moor_error *err)
 {
     MOOR_AUTO(plat_file) folder = PLAT_FILE_INIT;

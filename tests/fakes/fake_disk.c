@@ -8,7 +8,7 @@
 #include "platform/clock.h"
 #include "platform/file.h"
 
-#define HANDLES    256
+#define HANDLES    512
 #define FIRST_FD   100000 /* lower ones are the system's own */
 #define NAME_LIMIT 256
 #define TEMP_NAME  ".new-0"
@@ -301,6 +301,22 @@ moor_code plat_create_new(const char *path, plat_access access, struct plat_file
     struct node *n = new_node(false, mode_of(access, false));
     put(&at->names, leaf, n);
     open_node(n, out);
+    return MOOR_OK;
+}
+
+moor_code plat_open_followed(const char *path, struct plat_file *out, struct moor_buf *real,
+                             struct moor_error *err)
+{
+    moor_code c = plat_open(path, PLAT_READ, out, err);
+    if (c == MOOR_OK && real)
+        moor_buf_str(real, path);
+    return c;
+}
+
+moor_code plat_file_dup(const struct plat_file *f, struct plat_file *out, struct moor_error *err)
+{
+    (void)err;
+    open_node(node_of(f), out);
     return MOOR_OK;
 }
 

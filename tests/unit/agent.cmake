@@ -39,3 +39,9 @@ set_tests_properties(unit.agent.logs.glob PROPERTIES
     ENVIRONMENT "MOORING_ROOT=${CMAKE_BINARY_DIR}/tests/root.logs.glob")
 # On a pretended disk.
 moor_test(unit/agent/logs/ledger_test.c USES disk logs core http run crypto posix)
+moor_test(unit/agent/logs/never_lost_test.c LABEL contract
+    USES disk logs core http crypto fakes run posix)
+set(root "${CMAKE_BINARY_DIR}/tests/root.logs.never_lost")
+file(MAKE_DIRECTORY "${root}")
+set_tests_properties(unit.agent.logs.never_lost PROPERTIES
+    ENVIRONMENT "MOORING_ROOT=${root}" TIMEOUT 600)
