@@ -7,6 +7,8 @@
 #include "base/buf.h"
 #include "base/timefmt.h"
 #include "cli/cli.h"
+#include "connect/himds.h"
+#include "connect/session.h"
 #include "core/agentconfig.h"
 #include "core/settings.h"
 #include "crypto/cert.h"
@@ -145,6 +147,21 @@ static moor_code choose(const char *given, struct moor_cloud *out, struct moor_a
     return c == MOOR_OK ? moor_cloud_load(names.items[0], out, arena, err) : c;
 }
 
+/* A machine that is an application of the directory needs somebody for its next certificate. */
+static void warn_of_end(struct moor_cli *cli)
+{
+    MOOR_AUTOPTR(moor_session) session = NULL;
+    MOOR_AUTOPTR(moor_json) status = NULL;
+    if (moor_session_new(NULL, NULL, &session, NULL) != MOOR_OK ||
+        moor_himds_status(session, &status, NULL) != MOOR_OK)
+        return;
+    const char *file = moor_json_get_str(status, "certificateToAdd");
+    if (file && *file)
+        moor_warn(cli, "the machine's certificate ends on %s: add %s to the application %s",
+                  moor_json_get_str(status, "certificateNotAfter"), file,
+                  moor_json_get_str(status, "clientId"));
+}
+
 static moor_azcm run_check(struct moor_cli *cli, const void *options,
                            const struct moor_words *words)
 {
@@ -163,6 +180,7 @@ static moor_azcm run_check(struct moor_cli *cli, const void *options,
     c = moor_check_cloud(&cloud, o->location, &settings, &check, &arena, &err);
     if (c != MOOR_OK)
         return moor_cli_fail(cli, moor_azcm_of(&err), &err, NULL);
+    warn_of_end(cli);
     if (cli->json)
         say_objects(&check, cloud.name);
     else

@@ -31,6 +31,7 @@ static const struct {
     { "Identity Client ID", "clientId", say_text },
     { "Identity Principal ID", "principalId", say_text },
     { "Certificate Valid Until", "certificateNotAfter", say_text },
+    { "Certificate To Add", "certificateToAdd", say_if_set },
     { "Agent Version", "agentVersion", say_text },
     { "Agent Logfile", "agentLogfile", say_text },
     { "Agent Status", "status", say_text },

@@ -120,6 +120,7 @@ static moor_code start_direct(struct moor_identity *i, struct moor_error *err)
         .http = moor_http_client_transport(i->client),
         .config = &i->machine->config,
         .cloud = &i->machine->cloud,
+        .settings = &i->machine->settings,
         .keys = &i->keys,
         .tokens = i->tokens,
         .changed = changed,
@@ -517,6 +518,13 @@ static bool key_usable(const struct moor_identity *i, const struct moor_registra
     return !i->tpm_problem.code || s->last_beat_ms > i->tpm_problem_ms;
 }
 
+static void set_next(struct moor_json *v, const struct moor_identity *i)
+{
+    MOOR_AUTOSTR path = NULL;
+    moor_code c = i->direct ? moor_direct_next(i->direct, &path, NULL) : MOOR_OK;
+    moor_json_set_str(v, "certificateToAdd", !c && path ? path : "");
+}
+
 struct moor_json *moor_identity_status(const struct moor_identity *i)
 {
     static const struct moor_registration_state none = { 0 };
@@ -541,6 +549,7 @@ struct moor_json *moor_identity_status(const struct moor_identity *i)
     moor_json_set_str(v, "endpointProblem", i->endpoint ? i->endpoint(i->endpoint_ctx) : "");
     set_names(v, i);
     set_time(v, "certificateNotAfter", i->keys.doc.not_after_ms);
+    set_next(v, i);
     moor_json_set_str(v, "desiredStateRevision", s->revision);
     moor_json_set_str(v, "identityKeyStore",
                       !i->keys.key                   ? ""

@@ -281,7 +281,7 @@ void moor_registration_free(struct moor_registration *r)
     if (r->call)
         moor_http_cancel(r->o.http, r->call);
     moor_registration_drop_job(r);
-    moor_registration_drop_key_job(r);
+    moor_next_key_cancel(r->key_job);
     moor_signing_cancel(r->signing);
     struct moor_error err = MOOR_ERROR_INIT;
     if (moor_fail(&err, MOOR_E_CANCELED, "the machine is being disconnected or set up anew"))

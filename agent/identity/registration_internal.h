@@ -7,13 +7,13 @@
 #include "base/arena.h"
 #include "core/service.h"
 #include "identity/facts.h"
+#include "identity/next_key.h"
 #include "identity/registration.h"
 #include "identity/runstate.h"
 #include "identity/signing.h"
 #include "run/loop.h"
 
 struct facts_job; /* a look at the host, on the pool */
-struct key_job;   /* a key being made there */
 
 struct moor_registration {
     struct moor_registration_opts o;
@@ -25,7 +25,7 @@ struct moor_registration {
     struct moor_http_call *call;
     struct moor_token_wait *token;
     struct facts_job *job;
-    struct key_job *key_job;
+    struct moor_next_key *key_job;
     struct moor_signing *signing; /* of a certificate request by a key in a TPM */
     bool token_fresh;             /* the service refused the cached token: fetch another, once */
     bool skew_seen;               /* the clock offset was corrected for this try */
@@ -87,7 +87,6 @@ MOOR_NODISCARD moor_code moor_registration_first_use(struct moor_registration *r
 /* What a rotation's failed step leaves: the old key goes on. */
 void moor_registration_rotation_failed(struct moor_registration *r, moor_step step,
                                        const struct moor_error *err);
-void moor_registration_drop_key_job(struct moor_registration *r);
 
 /* registration_calls.c: how a step starts. On success r->call, r->token or r->job is set, or the
  * step has ended already. */

@@ -4,48 +4,19 @@
  * machine's; from then on the new one is. Both are on the disk in between, so that a crash at any
  * point leaves one that counts.
  */
-#include <stdlib.h>
-
 #include "identity/registration_internal.h"
 #include "platform/clock.h"
 #include "run/log.h"
-#include "run/pool.h"
 
 #define PAUSE_MS     3600000U
 #define USE_PAUSE_MS 300000U /* when nobody knows whether the use was seen */
 
-struct key_job {
-    struct moor_registration *owner; /* NULL: nobody wants it any more */
-    struct moor_key *key;
-    bool tpm;
-    moor_key_kind kind;
-    struct moor_error err;
-};
-
-static void make_key(void *ctx)
+static void on_key(void *ctx, const struct moor_error *err)
 {
-    struct key_job *job = ctx;
-    if (moor_keystore_make_key(job->tpm, job->kind, &job->key, &job->err))
-        job->key = NULL;
-}
-
-static void on_key(void *ctx, bool cancelled)
-{
-    struct key_job *job = ctx;
-    struct moor_registration *r = job->owner;
-    struct moor_error err = job->err;
-    struct moor_key *key = job->key;
-    free(job);
-    if (r && cancelled)
-        err.code = moor_fail(&err, MOOR_E_CANCELED, "the service is stopping");
-    if (r && !err.code && moor_keystore_add_next(r->o.keys, key, &err) == MOOR_OK)
-        key = NULL;
-    moor_key_free(key);
-    if (!r)
-        return;
+    struct moor_registration *r = ctx;
     r->key_job = NULL;
-    if (err.code) {
-        moor_registration_failed(r, &err);
+    if (err->code) {
+        moor_registration_failed(r, err);
         return;
     }
     r->busy = MOOR_STEP_NONE;
@@ -54,25 +25,8 @@ static void on_key(void *ctx, bool cancelled)
 
 moor_code moor_registration_next_key(struct moor_registration *r, struct moor_error *err)
 {
-    struct key_job *job = calloc(1, sizeof(*job));
-    if (!job)
-        return moor_fail(err, MOOR_E_NOMEM, "next key: out of memory");
-    job->owner = r;
-    job->tpm = moor_key_in_tpm(r->o.keys->key);
-    job->kind = moor_keystore_kind(r->o.settings);
-    moor_code c = moor_pool_submit(r->o.pool, make_key, on_key, job, err);
-    if (c)
-        free(job);
-    else
-        r->key_job = job;
-    return c;
-}
-
-void moor_registration_drop_key_job(struct moor_registration *r)
-{
-    if (r->key_job)
-        r->key_job->owner = NULL;
-    r->key_job = NULL;
+    return moor_next_key_make(r->o.pool, r->o.keys, moor_keystore_kind(r->o.settings), on_key, r,
+                              &r->key_job, err);
 }
 
 static moor_code take_over(struct moor_registration *r, struct moor_error *err)

@@ -2,13 +2,18 @@
 """`--identity-mode service-principal`: a machine of a cloud that has Azure's public interfaces only.
 The control plane plays that cloud: its Mooring members are taken out of the registered document."""
 import base64
+import datetime
 import json
+import pathlib
+import re
 import subprocess
 import uuid
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 from harness.machine import CLOUD, Machine
-from harness.process import program
+from harness.process import program, wait_for
 
 GROUP = "rg-principal"
 
@@ -92,6 +97,49 @@ def test_a_wait_that_ends_is_gone_on_with(box, controlplane, application, unique
     assert done.stdout.startswith("Connected: ")
     assert (box.state / "certs/myCert").read_bytes() == certificate
     assert box.show()["status"] == "Connected"
+
+
+def certificate_ending(box, days):
+    """Replaces the machine's certificate by one of the same key that ends soon."""
+    key = serialization.load_pem_private_key((box.state / "certs/identity.key").read_bytes(), None)
+    own = x509.load_pem_x509_certificate((box.state / "certs/myCert").read_bytes())
+    now = datetime.datetime.utcnow()
+    cert = (x509.CertificateBuilder().subject_name(own.subject).issuer_name(own.subject)
+            .public_key(key.public_key()).serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(days=1))
+            .not_valid_after(now + datetime.timedelta(days=days)).sign(key, hashes.SHA256()))
+    (box.state / "certs/myCert").write_bytes(cert.public_bytes(serialization.Encoding.PEM))
+
+
+def test_a_certificate_that_ends_is_replaced_as_soon_as_the_next_one_is_added(box, controlplane,
+                                                                              application, unique):
+    box.mooring(*arguments(controlplane, unique, application, "--timeout", "4"), check=False)
+    certificate_ending(box, 59)
+    certify(controlplane, box, application)
+    box.restart_role("identity")
+    box.mooring(*arguments(controlplane, unique, application))
+    wait_for(lambda: box.show().get("certificateToAdd"), 60, "the next certificate")
+    following = pathlib.Path(box.show()["certificateToAdd"])
+    assert following == box.state / "certs/next.cert"
+    wait_for(lambda: "certificate.ends" in box.roles["identity"].log_text(), 30, "the warning")
+    assert str(following) in box.roles["identity"].log_text()
+    assert f"Certificate To Add +: {following}" in re.sub(" +:", " +:", box.mooring("show").stdout)
+    done = box.mooring("check", check=False)
+    assert str(following) in done.stderr and application in done.stderr
+    # Until it is added the former one goes on.
+    first = claims(box.token("https://vault.example.com"))
+    assert first["appid"] == application
+    assert box.mooring("ensure-connected").returncode == 0
+    text = following.read_bytes()
+    controlplane.cli("principal", "certify", application, "--certificate", str(following))
+    assert box.mooring("ensure-connected").returncode == 0
+    assert (box.state / "certs/myCert").read_bytes() == text and not following.exists()
+    shown = box.show()
+    assert shown["status"] == "Connected" and shown["certificateToAdd"] == ""
+    left = datetime.datetime.fromisoformat(shown["certificateNotAfter"][:19]) - datetime.datetime.utcnow()
+    assert left.days > 700
+    assert claims(box.token("https://other.example.com"))["appid"] == application
+    assert "certificate.renewed" in box.roles["identity"].log_text()
 
 
 def test_an_application_that_is_not_there_yet_is_said_to_be_so(box, controlplane, unique):
