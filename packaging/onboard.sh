@@ -307,6 +307,8 @@ install_agent() {
         download_package
         install_file "$file"
     fi
+    now=$(installed_version)
+    [ "$now" = "$have" ] || say "installed: $now"
 }
 
 # ---- the connection ----

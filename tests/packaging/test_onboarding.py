@@ -4,9 +4,11 @@ import concurrent.futures
 import json
 import os
 import pathlib
+import re
 import subprocess
 
 import pytest
+import yaml
 from booted import Booted
 
 FLEET = 50 if os.environ.get("MOOR_TEST_FULL") else 4
@@ -60,8 +62,10 @@ class Plane:
         made = json.loads(self.cli("principal create fleet -j --role 'Azure Connected Machine"
                                    " Onboarding' --secret-file ~/fleet-secret"))
         self.secret = vm.ok("cat ~mooring-controlplane/fleet-secret").strip()
-        self.line = self.cli(f"onboard command --resource-group fleet --tags Site=Kiel"
-                             f" --service-principal-id {made['clientId']}").strip()
+        options = ("--resource-group fleet --tags Site=Kiel"
+                   f" --service-principal-id {made['clientId']}")
+        self.script = f"onboard script {options}"
+        self.line = self.cli(f"onboard command {options}").strip()
 
     def cli(self, words):
         """As the service's own user: what it makes must be readable for it."""
@@ -166,6 +170,54 @@ def test_a_held_lock_is_waited_for_and_named(stranger, plane):
     stranger.wait_for("test -e /run/held")
     done = onboard(stranger, plane, "--lock-wait 60")
     assert done.returncode == 0, done.stderr
+
+
+def ansible(vm, plane, tmp_path, *options):
+    """The example playbook, which reaches the machine by nsenter in place of ssh."""
+    ssh = tmp_path / "ssh"
+    ssh.write_text(f'#!/bin/sh\nfor command; do :; done\nexec nsenter -t {vm.leader} -m -u -i -n -p'
+                   ' -- /bin/sh -c "$command"\n')
+    ssh.chmod(0o755)
+    (tmp_path / "onboard.sh").write_text(plane.cli(plane.script))
+    known = {"ansible_connection": "ssh", "ansible_ssh_executable": str(ssh),
+             "ansible_ssh_transfer_method": "piped", "ansible_become": False,
+             "ansible_python_interpreter": "/usr/bin/python3", "mooring_secret": plane.secret,
+             "mooring_script": str(tmp_path / "onboard.sh")}
+    (tmp_path / "vars.json").write_text(json.dumps(known))
+    done = subprocess.run(
+        ["ansible-playbook", "-i", f"{vm.name},", "-e", f"@{tmp_path}/vars.json", *options,
+         str(SCRIPT.parent / "ansible/onboard.yml")], capture_output=True, text=True, check=False,
+        env={**os.environ, "ANSIBLE_LOCALHOST_WARNING": "0", "HOME": str(tmp_path),
+             "ANSIBLE_ROLES_PATH": str(SCRIPT.parent / "ansible/roles"), "LC_ALL": "C.UTF-8"})
+    assert plane.secret not in done.stdout + done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_ansible_role_connects_once_and_then_changes_nothing(stranger, plane, tmp_path):
+    assert "changed=1 " in ansible(stranger, plane, tmp_path, "--check")
+    assert stranger.run("dpkg -s mooring").returncode != 0
+    assert "changed=1 " in ansible(stranger, plane, tmp_path)
+    assert status(stranger) == "Connected"
+    assert "changed=0 " in ansible(stranger, plane, tmp_path)
+    assert stranger.ok("ls -d /tmp/mooring.* 2>/dev/null || true") == ""
+
+
+def test_the_cloud_init_example_onboards_a_machine(stranger, plane, tmp_path):
+    text = (SCRIPT.parent / "cloud-init/mooring.yaml").read_text()
+    example = re.search(r"curl .*'https:[^']*'", text).group()
+    text = text.replace(example, plane.line.split(" &&")[0]).replace("SECRET", plane.secret)
+    (tmp_path / "user-data").write_text(text)
+    subprocess.run(["cloud-init", "schema", "--config-file", str(tmp_path / "user-data")],
+                   capture_output=True, check=True)
+    data = yaml.safe_load(text)
+    for file in data["write_files"]:
+        stranger.put(file["path"], file["content"], file["permissions"])
+    for command in data["runcmd"]:
+        done = stranger.run(command, timeout=300)
+        assert done.returncode == 0, done.stderr
+    assert status(stranger) == "Connected"
+    assert stranger.run("ls /run/mooring-secret /run/onboard.sh").returncode != 0
 
 
 HOLD = """#!/usr/bin/python3
