@@ -16,6 +16,7 @@
 #define LIST_MAX 256
 
 static const char *const modes[] = { "full", "monitor", NULL };
+static const char *const body_limits[] = { "wire", "strict", NULL };
 static const char *const key_sizes[] = { "2048", "3072", "4096", NULL };
 const char *const moor_signature_rules[] = { "no", "gallery", "publisher", NULL };
 
@@ -214,6 +215,9 @@ static const struct moor_setting settings[] = {
       "where syslog messages come from: journal, unix:PATH, udp:ADDRESS:PORT, tcp:ADDRESS:PORT" },
     { TEXT("logs.compression", logs_compression, 1, 32), "\"fastest\"", NULL, HERE, NULL,
       "how log rows are compressed: fastest, balanced, smallest, or LIBRARY-LEVEL" },
+    { CHOICE("logs.bodyLimit", logs_body_limit, body_limits), "\"wire\"", NULL, HERE, NULL,
+      "what the service's 1 MB counts of a body: wire, its compressed bytes, or strict, those "
+      "before" },
 };
 
 #define ROWS MOOR_COUNTOF(settings)

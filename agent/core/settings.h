@@ -24,6 +24,7 @@ typedef enum moor_signature_rule {
     MOOR_SIGNATURE_PUBLISHER
 } moor_signature_rule;
 
+typedef enum moor_body_limit { MOOR_BODY_WIRE, MOOR_BODY_STRICT } moor_body_limit;
 typedef enum moor_key_size {
     MOOR_KEY_SIZE_2048,
     MOOR_KEY_SIZE_3072,
@@ -61,6 +62,7 @@ struct moor_settings {
     struct moor_str_list logs_deny_paths;    /* wins */
     struct moor_str_list logs_syslog;        /* where syslog messages come from */
     const char *logs_compression;            /* "fastest", ... */
+    int logs_body_limit;                     /* moor_body_limit */
 };
 
 /* A key. Local policy is a key with a closed value: what holds as long as the file cannot be

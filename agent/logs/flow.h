@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "logs/inputs.h"
+#include "logs/pack.h"
 #include "logs/positions.h"
 #include "logs/queue.h"
 #include "logs/rules.h"
@@ -32,6 +33,7 @@ struct moor_flow_env {
     struct moor_watchset *file_watches, *folder_watches;
     struct moor_inputs_policy policy;
     struct moor_squeeze_way way;
+    struct moor_pack_limits limits; /* of a body */
     int64_t since_ms;   /* for flows that an earlier run knew: see moor_inputs.since_ms */
     const char *folder; /* <LIB>/logs */
     const char *computer;

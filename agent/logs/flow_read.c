@@ -248,7 +248,7 @@ void moor_flow_begin_reading(struct moor_flow *f, enum moor_purpose purpose)
     }
     moor_code c = fill_batch(f, b, &e);
     if (c == MOOR_OK && !f->packer)
-        c = moor_packer_new(NULL, &f->env->way, &f->packer, &e);
+        c = moor_packer_new(&f->env->limits, &f->env->way, &f->packer, &e);
     b->harvest->packer = f->packer;
     f->packer = NULL;
     if (b->harvest->count == 0 && !b->harvest->journal && c == MOOR_OK) {

@@ -393,6 +393,9 @@ static void load_config(struct moor_forwarder *f)
     f->env.policy =
         (struct moor_inputs_policy){ c.settings.logs_allow_paths, c.settings.logs_deny_paths };
     f->env.way = c.way;
+    f->env.limits = (struct moor_pack_limits){
+        .raw_max = c.settings.logs_body_limit == MOOR_BODY_STRICT ? MOOR_PACK_WIRE_MAX : 0,
+    };
     apply_rules(f, &c);
     moor_sources_apply(f->sources, &c);
     moor_logs_config_drop(&f->config);

@@ -40,15 +40,17 @@ moor_code moor_packer_new(const struct moor_pack_limits *limits, const struct mo
         p->limits = *limits;
     if (!p->limits.wire_max)
         p->limits.wire_max = MOOR_PACK_WIRE_MAX;
-    if (!p->limits.raw_max)
-        p->limits.raw_max = MOOR_PACK_RAW_MAX;
     p->stage.max = STAGE_BYTES + ROW_BYTES_MAX;
     p->out.max = OUT_BYTES_MAX;
     p->ratio = RATIO_FIRST;
     moor_code c = moor_squeezer_new(way ? way : &fastest, &p->squeezer, err);
-    if (c == MOOR_OK)
-        *out = MOOR_TAKE(p);
-    return c;
+    if (c != MOOR_OK)
+        return c;
+    if (!p->limits.raw_max)
+        p->limits.raw_max =
+            moor_squeezer_streams(p->squeezer) ? MOOR_PACK_RAW_MAX : MOOR_PACK_WHOLE_MAX;
+    *out = MOOR_TAKE(p);
+    return MOOR_OK;
 }
 
 void moor_packer_free(struct moor_packer *p)

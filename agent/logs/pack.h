@@ -23,12 +23,14 @@
 #define MOOR_PACK_WIRE_MAX ((size_t)1000 * 1000)
 #define MOOR_PACK_RAW_MAX  ((size_t)8 * 1024 * 1024)
 #define MOOR_PACK_LIMIT    ((size_t)1024 * 1024) /* compressed: what the service takes at most */
+/* A library that takes whole texts has to be given memory for all of one. */
+#define MOOR_PACK_WHOLE_MAX ((size_t)4 * 1024 * 1024 - 64 * 1024)
 
 struct moor_packer;
 
 struct moor_pack_limits {
     size_t wire_max; /* compressed bytes; 0 = MOOR_PACK_WIRE_MAX */
-    size_t raw_max;  /* uncompressed bytes; 0 = MOOR_PACK_RAW_MAX */
+    size_t raw_max;  /* uncompressed bytes; 0 = MOOR_PACK_RAW_MAX, or MOOR_PACK_WHOLE_MAX */
 };
 
 /* limits, way: NULL = the defaults. */

@@ -28,6 +28,7 @@ class Endpoint:
         self.answers, self.always = collections.deque(), None
         self.bodies = []  # (stream, rows) of what was taken, in order
         self.requests = []  # (time, status, number of rows, token)
+        self.sizes = []  # (bytes on the wire, bytes of JSON) of each request
         self.down = False
         self.server = None
 
@@ -44,7 +45,8 @@ class Endpoint:
         return self.server.url
 
     def _answer(self, s, asked):
-        rows = json.loads(gzip.decompress(asked.body))
+        text = gzip.decompress(asked.body)
+        rows = json.loads(text)
         token = asked.headers["authorization"].removeprefix("Bearer ")
         with self.lock:
             what = self.always
@@ -58,6 +60,7 @@ class Endpoint:
                 what = 204
             status = what if isinstance(what, int) else what[0] if isinstance(what, tuple) else 0
             self.requests.append((time.monotonic(), status, len(rows), token))
+            self.sizes.append((len(asked.body), len(text)))
             if status == 204 and not self.down:
                 stream = asked.target.split("/")[4].split("?")[0]
                 self.bodies.append((stream, rows))
@@ -157,7 +160,8 @@ class LogMachine:
 
     def settings(self, **values):
         names = {"allow": "logs.allowPaths", "deny": "logs.denyPaths",
-                 "compression": "logs.compression", "syslog": "logs.syslog"}
+                 "compression": "logs.compression", "body_limit": "logs.bodyLimit",
+                 "syslog": "logs.syslog"}
         text = json.dumps({"schema": 1, **{names[k]: v for k, v in values.items()}})
         (self.root / "var/opt/azcmagent/localconfig.json").write_text(text)
 

@@ -501,6 +501,18 @@ def test_a_full_queue_keeps_the_oldest_and_counts_the_rest(workspace):
         box.close()
 
 
+def test_strict_bodies_are_small_before_compression_too(running):
+    append(running.log(), *numbered(0, 30_000))
+    running.rule(running.log())
+    assert running.endpoint.wait_lines(30_000) == numbered(0, 30_000)
+    assert max(raw for _, raw in running.endpoint.sizes) > 1_000_000
+    running.endpoint.sizes.clear()
+    running.settings(body_limit="strict")
+    append(running.log(), *numbered(30_000, 30_000))
+    assert running.endpoint.wait_lines(60_000)[30_000:] == numbered(30_000, 30_000)
+    assert 800_000 < max(raw for _, raw in running.endpoint.sizes) <= 1_000_000
+
+
 def test_damaged_positions_repeat_and_do_not_lose(running):
     append(running.log(), *numbered(0, 100))
     running.rule(running.log())
