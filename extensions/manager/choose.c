@@ -7,7 +7,7 @@
 #include "contract/names.h"
 #include "manager/folder.h"
 #include "manager/internal.h"
-#include "manager/removals.h"
+#include "manager/requests.h"
 #include "platform/clock.h"
 #include "platform/dirs.h"
 #include "platform/file.h"
@@ -122,7 +122,7 @@ static bool on_record(struct moor_manager *m, struct moor_item *i,
                       const struct moor_desired_extension *goal)
 {
     moor_policy_verb verb = moor_plan_verb(i, goal);
-    bool local = verb == MOOR_POLICY_UNINSTALL && moor_removals_asked(i->name);
+    bool local = verb == MOOR_POLICY_UNINSTALL && moor_request_asked(MOOR_REQUEST_REMOVAL, i->name);
     MOOR_AUTO(moor_buf) what = MOOR_BUF(512);
     if (verb == MOOR_POLICY_ENABLE || strcmp(i->recorded, i->goal) == 0)
         return true;

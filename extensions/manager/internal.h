@@ -64,7 +64,8 @@ struct moor_manager {
     struct plat_watch *watch;
     struct moor_watch *watch_event;
     int32_t config_watch; /* of the folder of agentconfig.json and localconfig.json */
-    int32_t removals_watch;
+    int32_t removals_watch, repairs_watch;
+    bool repairs_due; /* somebody may have asked for one */
 
     struct moor_settings_key key;
     struct moor_link *link; /* NULL while not connected */

@@ -9,6 +9,8 @@
 #include "manager/internal.h"
 #include "manager/package.h"
 #include "manager/removals.h"
+#include "manager/repair.h"
+#include "manager/requests.h"
 #include "manager/rules.h"
 #include "platform/clock.h"
 #include "platform/dirs.h"
@@ -199,6 +201,7 @@ void moor_manager_kick(struct moor_manager *m)
     hand_rules_on(m, &settings);
     moor_choose_forget_denials(m, &settings);
     moor_apply_adopt(m);
+    moor_repair_asked(m);
     let_go(m);
     settle_all(m);
     while (moor_choose(m, &settings))
@@ -388,6 +391,8 @@ static void on_notice(void *ctx, int32_t id, const char *name)
         n->config = true;
     if (id == -1 || id == n->m->removals_watch)
         n->removals = true;
+    if (id == -1 || id == n->m->repairs_watch)
+        n->m->repairs_due = true;
     if (id != n->m->config_watch)
         n->status = true;
 }
@@ -481,11 +486,12 @@ static moor_code load_memory(struct moor_manager *m, struct moor_error *err)
     return c;
 }
 
-static moor_code watch_removals(struct moor_manager *m, struct moor_error *err)
+static moor_code watch_requests(struct moor_manager *m, moor_request kind, int32_t *id,
+                                struct moor_error *err)
 {
     MOOR_AUTOSTR folder = NULL;
-    moor_code c = moor_removals_folder(&folder, err);
-    return c == MOOR_OK ? plat_watch_add(m->watch, folder, &m->removals_watch, err) : c;
+    moor_code c = moor_request_folder(kind, &folder, err);
+    return c == MOOR_OK ? plat_watch_add(m->watch, folder, id, err) : c;
 }
 
 static moor_code make_events(struct moor_manager *m, struct moor_error *err)
@@ -501,7 +507,9 @@ static moor_code make_events(struct moor_manager *m, struct moor_error *err)
     if (c == MOOR_OK)
         c = plat_watch_add(m->watch, plat_dir_path(PLAT_DIR_STATE), &m->config_watch, err);
     if (c == MOOR_OK)
-        c = watch_removals(m, err);
+        c = watch_requests(m, MOOR_REQUEST_REMOVAL, &m->removals_watch, err);
+    if (c == MOOR_OK)
+        c = watch_requests(m, MOOR_REQUEST_REPAIR, &m->repairs_watch, err);
     if (c == MOOR_OK)
         c = moor_watch_new(m->loop, plat_watch_fd(m->watch), on_watch, m, &m->watch_event, err);
     return c;
@@ -515,6 +523,7 @@ moor_code moor_manager_new(struct moor_loop *l, const struct moor_manager_opts *
         return moor_fail(err, MOOR_E_NOMEM, "extension manager: out of memory");
     m->loop = l;
     m->program = opts->program;
+    m->repairs_due = true;
     moor_code c = make_paths(m, err);
     if (c == MOOR_OK)
         c = make_events(m, err);

@@ -1,46 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "manager/removals.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-#include "contract/names.h"
-#include "platform/dirs.h"
-#include "platform/file.h"
-
-static moor_code path_of(const char *name, char **out, struct moor_error *err)
-{
-    return plat_path(PLAT_DIR_GUESTCONFIG, out, err, "manager/removals/%s", name);
-}
-
-moor_code moor_removals_folder(char **out, struct moor_error *err)
-{
-    MOOR_AUTOSTR path = NULL;
-    moor_code c = plat_path(PLAT_DIR_GUESTCONFIG, &path, err, "manager/removals");
-    if (c == MOOR_OK)
-        c = plat_make_dirs(path, PLAT_OWNER_ONLY, err);
-    if (c == MOOR_OK)
-        *out = MOOR_TAKE(path);
-    return c;
-}
-
-moor_code moor_removals_ask(const char *name, struct moor_error *err)
-{
-    MOOR_AUTOSTR folder = NULL;
-    MOOR_AUTOSTR path = NULL;
-    moor_code c = moor_handler_check_part("name", name, err);
-    if (c == MOOR_OK)
-        c = moor_removals_folder(&folder, err);
-    if (c == MOOR_OK)
-        c = path_of(name, &path, err);
-    return c == MOOR_OK ? plat_write_atomic(path, MOOR_SPAN_NONE, PLAT_OWNER_ONLY, err) : c;
-}
-
-bool moor_removals_asked(const char *name)
-{
-    MOOR_AUTOSTR path = NULL;
-    return path_of(name, &path, NULL) == MOOR_OK && plat_exists(path);
-}
+#include "manager/requests.h"
 
 static bool is_here(const struct moor_item *i)
 {
@@ -82,7 +45,7 @@ moor_code moor_removals_apply(struct moor_desired *d, const struct moor_items *i
     d->extensions = all;
     for (size_t n = 0; n < items->count; n++) {
         const struct moor_item *i = items->list[n];
-        if (!is_here(i) || !moor_removals_asked(i->name))
+        if (!is_here(i) || !moor_request_asked(MOOR_REQUEST_REMOVAL, i->name))
             continue;
         struct moor_desired_extension *goal = named(d, i->name);
         if (!goal)
@@ -96,7 +59,8 @@ moor_code moor_removals_apply(struct moor_desired *d, const struct moor_items *i
 bool moor_removals_any(const struct moor_items *items)
 {
     for (size_t n = 0; n < items->count; n++)
-        if (is_here(items->list[n]) && moor_removals_asked(items->list[n]->name))
+        if (is_here(items->list[n]) &&
+            moor_request_asked(MOOR_REQUEST_REMOVAL, items->list[n]->name))
             return true;
     return false;
 }
@@ -104,12 +68,8 @@ bool moor_removals_any(const struct moor_items *items)
 bool moor_removals_settle(const struct moor_items *items)
 {
     bool any = false;
-    for (size_t n = 0; n < items->count; n++) {
-        const struct moor_item *i = items->list[n];
-        MOOR_AUTOSTR path = NULL;
-        if (is_here(i) || !moor_removals_asked(i->name) || path_of(i->name, &path, NULL) != MOOR_OK)
-            continue;
-        any = plat_remove(path, NULL) == MOOR_OK || any;
-    }
+    for (size_t n = 0; n < items->count; n++)
+        if (!is_here(items->list[n]))
+            any = moor_request_drop(MOOR_REQUEST_REMOVAL, items->list[n]->name) || any;
     return any;
 }

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * removals.h: extensions that this machine's administrator wants gone, whatever the service wants:
- * a file for each in <manager state>/removals, made by `mooring extension remove` and removed when
- * the extension is. Until then the document of the service is read as if it said so; afterwards it
- * holds again, and what it still names is installed again. Works without a connection. Blocking,
- * small.
+ * removals.h: extensions that this machine's administrator wants gone, whatever the service wants
+ * (requests.h). Until the extension is gone the document of the service is read as if it said so;
+ * afterwards it holds again, and what it still names is installed again. Works without a
+ * connection. Blocking, small.
  */
 #ifndef MOOR_MANAGER_REMOVALS_H
 #define MOOR_MANAGER_REMOVALS_H
@@ -14,17 +13,9 @@
 #include "core/desired.h"
 #include "manager/item.h"
 
-/* The folder, made when missing; the caller frees. */
-MOOR_NODISCARD moor_code moor_removals_folder(char **out, struct moor_error *err);
-
-/* Asks; root's to call. Asked already is fine. */
-MOOR_NODISCARD moor_code moor_removals_ask(const char *name, struct moor_error *err);
-
 /* Changes the document: items that are asked to go are in it, to be uninstalled. */
 MOOR_NODISCARD moor_code moor_removals_apply(struct moor_desired *d, const struct moor_items *items,
                                              struct moor_arena *arena, struct moor_error *err);
-
-bool moor_removals_asked(const char *name);
 
 /* Whether anything that is on this machine is asked to go. */
 bool moor_removals_any(const struct moor_items *items);

@@ -2,7 +2,7 @@
 # Unit tests of extensions/, one line each, by room.
 moor_test(unit/extensions/contract/contract_test.c USES contract)
 moor_test(unit/extensions/builtin/customscript_settings_test.c USES customscript base LIBRARIES ZLIB::ZLIB)
-foreach(name plan report)
+foreach(name plan repair report)
     moor_test(unit/extensions/manager/${name}_test.c USES manager core contract crypto http run posix)
 endforeach()
 # These touch files, in a root of their own.
@@ -24,6 +24,7 @@ set_tests_properties(unit.extensions.manager.record PROPERTIES ENVIRONMENT "MOOR
 moor_test(unit/extensions/manager/powercut_test.c LABEL contract
     USES disk manager core contract crypto http fakes run posix)
 set(root "${CMAKE_BINARY_DIR}/tests/root.extensions.powercut")
-file(MAKE_DIRECTORY "${root}/var/opt/azcmagent" "${root}/var/lib/GuestConfig/manager/removals")
+file(MAKE_DIRECTORY "${root}/var/opt/azcmagent" "${root}/var/lib/GuestConfig/manager/removals"
+    "${root}/var/lib/GuestConfig/manager/repairs")
 set_tests_properties(unit.extensions.manager.powercut PROPERTIES
     ENVIRONMENT "MOORING_ROOT=${root}" TIMEOUT 300)
