@@ -5,11 +5,11 @@
 #include "base/buf.h"
 #include "cli/cli.h"
 #include "manager/item.h"
-#include "manager/removals.h"
 #include "manager/report.h"
+#include "manager/requests.h"
 #include "platform/dirs.h"
 
-static struct moor_json *new_extension(const struct moor_item *i)
+struct moor_json *moor_cli_extension_json(const struct moor_item *i)
 {
     const struct {
         const char *key, *value;
@@ -29,19 +29,53 @@ static struct moor_json *new_extension(const struct moor_item *i)
     return e;
 }
 
+moor_code moor_cli_extension_items(struct moor_items *out, struct moor_error *err)
+{
+    MOOR_AUTOSTR path = NULL;
+    moor_code c = plat_path(PLAT_DIR_GUESTCONFIG, &path, err, MOOR_ITEMS_FILE);
+    return c == MOOR_OK ? moor_items_load(path, out, err) : c;
+}
+
 moor_code moor_cli_extensions(struct moor_json **out, struct moor_error *err)
 {
     MOOR_AUTO(moor_items) items = { .count = 0 };
-    MOOR_AUTOSTR path = NULL;
-    moor_code c = plat_path(PLAT_DIR_GUESTCONFIG, &path, err, MOOR_ITEMS_FILE);
-    if (c == MOOR_OK)
-        c = moor_items_load(path, &items, err);
+    moor_code c = moor_cli_extension_items(&items, err);
     if (c != MOOR_OK)
         return c;
     *out = moor_json_new_array();
     for (size_t n = 0; n < items.count; n++)
-        moor_json_push(*out, new_extension(items.list[n]));
+        moor_json_push(*out, moor_cli_extension_json(items.list[n]));
     return MOOR_OK;
+}
+
+static bool is_called(const struct moor_item *i, const char *name)
+{
+    MOOR_AUTO(moor_buf) type = MOOR_BUF(512);
+    moor_buf_fmt(&type, "%s.%s", i->publisher, i->type);
+    return moor_strcasecmp(i->name, name) == 0 || moor_strcasecmp(moor_buf_cstr(&type), name) == 0;
+}
+
+const struct moor_item *moor_cli_extension_find(const struct moor_items *items, const char *name)
+{
+    for (size_t n = 0; n < items->count; n++)
+        if (moor_strcasecmp(items->list[n]->name, name) == 0)
+            return items->list[n];
+    for (size_t n = 0; n < items->count; n++)
+        if (is_called(items->list[n], name))
+            return items->list[n];
+    return NULL;
+}
+
+moor_azcm moor_cli_extension_named(struct moor_cli *cli, const struct moor_words *words,
+                                   struct moor_items *items, const struct moor_item **out)
+{
+    struct moor_error err = MOOR_ERROR_INIT;
+    if (moor_cli_extension_items(items, &err) != MOOR_OK)
+        return moor_cli_fail(cli, AZCM_EXTENSION_TOOL, &err, NULL);
+    *out = moor_cli_extension_find(items, words->items[0]);
+    return *out ? AZCM_OK
+                : moor_cli_refuse(cli, AZCM_EXTENSION_TOOL, "%s: no such extension here",
+                                  words->items[0]);
 }
 
 static moor_azcm run_list(struct moor_cli *cli, const void *options, const struct moor_words *words)
@@ -81,12 +115,8 @@ static const struct moor_option remove_options[] = {
 
 static bool is_meant(const struct moor_item *i, const struct remove_options *o)
 {
-    MOOR_AUTO(moor_buf) type = MOOR_BUF(512);
-    if (i->phase == MOOR_PHASE_ABSENT || i->phase == MOOR_PHASE_UNINSTALLED)
-        return false;
-    moor_buf_fmt(&type, "%s.%s", i->publisher, i->type);
-    return o->all || moor_strcasecmp(i->name, o->name) == 0 ||
-           moor_strcasecmp(moor_buf_cstr(&type), o->name) == 0;
+    return i->phase != MOOR_PHASE_ABSENT && i->phase != MOOR_PHASE_UNINSTALLED &&
+           (o->all || is_called(i, o->name));
 }
 
 static moor_azcm ask_removals(struct moor_cli *cli, const struct remove_options *o,
@@ -98,7 +128,7 @@ static moor_azcm ask_removals(struct moor_cli *cli, const struct remove_options 
         const char *name = items->list[n]->name;
         if (!is_meant(items->list[n], o))
             continue;
-        if (moor_removals_ask(name, &err) != MOOR_OK)
+        if (moor_request_ask(MOOR_REQUEST_REMOVAL, name, &err) != MOOR_OK)
             return moor_cli_fail(cli, AZCM_EXTENSION_TOOL, &err, NULL);
         moor_json_push(asked, moor_json_new_str(name));
         if (!cli->json)
@@ -116,14 +146,12 @@ static moor_azcm run_remove(struct moor_cli *cli, const void *options,
 {
     const struct remove_options *o = options;
     MOOR_AUTO(moor_items) items = { .count = 0 };
-    MOOR_AUTOSTR path = NULL;
     struct moor_error err = MOOR_ERROR_INIT;
     (void)words;
     if (!o->name == !o->all)
         return moor_cli_refuse(cli, o->name ? AZCM_INVALID_ARGUMENT : AZCM_MISSING_PARAMETER,
                                "--name or --all: give one of them");
-    if (plat_path(PLAT_DIR_GUESTCONFIG, &path, &err, MOOR_ITEMS_FILE) != MOOR_OK ||
-        moor_items_load(path, &items, &err) != MOOR_OK)
+    if (moor_cli_extension_items(&items, &err) != MOOR_OK)
         return moor_cli_fail(cli, AZCM_EXTENSION_TOOL, &err, NULL);
     return ask_removals(cli, o, &items);
 }
