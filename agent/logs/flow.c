@@ -291,8 +291,30 @@ struct moor_buf *moor_flow_row(struct moor_flow *f)
     return &f->pen;
 }
 
+/* Makes of the pen's last row what the rule wants of it; false: nothing. */
+static bool transform_last(struct moor_flow *f)
+{
+    MOOR_AUTO(moor_buf) row = MOOR_BUF(MOOR_PEN_MAX);
+    bool kept = false;
+    size_t start = f->pen.len;
+    if (f->pen.failed)
+        return true;
+    while (start > 0 && f->pen.data[start - 1] != '\n')
+        start--;
+    moor_buf_add(&row, f->pen.data + start, f->pen.len - start);
+    moor_buf_cut(&f->pen, start);
+    return moor_transform_row(f->transform, moor_buf_view(&row), &f->pen, &kept, NULL) == MOOR_OK &&
+           kept;
+}
+
 void moor_flow_row_end(struct moor_flow *f, bool cut)
 {
+    if (f->transform && !transform_last(f)) {
+        f->counts.received++;
+        f->counts.dropped_filtered++;
+        moor_flow_progress(f);
+        return;
+    }
     moor_buf_char(&f->pen, '\n');
     f->pen_rows++;
     f->pen_cut += cut;
@@ -354,6 +376,17 @@ bool moor_arena_list(struct moor_arena *arena, const struct moor_str_list *in,
     return ok;
 }
 
+moor_code moor_flow_transform(const struct moor_flow_spec *spec, struct moor_arena *arena,
+                              const struct moor_transform **out, struct moor_error *err)
+{
+    struct moor_transform *t = NULL;
+    moor_code c = MOOR_OK;
+    if (spec->transform)
+        c = moor_transform_parse(moor_span_str(spec->transform), arena, &t, err);
+    *out = t;
+    return c;
+}
+
 static moor_code copy_spec(struct moor_arena *arena, struct moor_flow_spec *out,
                            const struct moor_flow_spec *in, struct moor_error *err)
 {
@@ -363,8 +396,10 @@ static moor_code copy_spec(struct moor_arena *arena, struct moor_flow_spec *out,
     out->endpoint = moor_arena_str(arena, moor_span_str(in->endpoint));
     out->immutable_id = moor_arena_str(arena, moor_span_str(in->immutable_id));
     out->stream = moor_arena_str(arena, moor_span_str(in->stream));
+    if (in->transform)
+        out->transform = moor_arena_str(arena, moor_span_str(in->transform));
     if (!moor_arena_list(arena, &in->patterns, &out->patterns) || !out->key || !out->rule ||
-        !out->endpoint || !out->immutable_id || !out->stream)
+        !out->endpoint || !out->immutable_id || !out->stream || (in->transform && !out->transform))
         return moor_fail(err, MOOR_E_NOMEM, "%s: out of memory", in->rule);
     return MOOR_OK;
 }
@@ -400,6 +435,8 @@ moor_code moor_flow_new(struct moor_flow_env *env, const struct moor_flow_spec *
     f->env = env;
     f->arena = (struct moor_arena)MOOR_ARENA(MOOR_SPEC_BYTES);
     moor_code c = copy_spec(&f->arena, &f->spec, spec, err);
+    if (c == MOOR_OK)
+        c = moor_flow_transform(&f->spec, &f->arena, &f->transform, err);
     moor_inputs_init(&f->inputs, env->file_watches, env->folder_watches, f->spec.key);
     static const struct moor_str_list no_patterns = { NULL, 0 };
     f->inputs.patterns = f->spec.kind == MOOR_FLOW_FILES ? &f->spec.patterns : &no_patterns;
@@ -449,7 +486,7 @@ static bool same_spec(const struct moor_flow_spec *a, const struct moor_flow_spe
                 a->filter.facilities == b->filter.facilities &&
                 a->filter.severities == b->filter.severities && a->seconds == b->seconds &&
                 a->patterns.count == b->patterns.count && moor_streq(a->rule, b->rule) &&
-                moor_streq(a->endpoint, b->endpoint);
+                moor_streq(a->endpoint, b->endpoint) && moor_streq(a->transform, b->transform);
     for (size_t i = 0; same && i < a->patterns.count; i++)
         same = moor_streq(a->patterns.items[i], b->patterns.items[i]);
     return same;
@@ -462,11 +499,15 @@ moor_code moor_flow_update(struct moor_flow *f, const struct moor_flow_spec *spe
     struct moor_flow_spec copy;
     if (same_spec(&f->spec, spec))
         return MOOR_OK;
+    const struct moor_transform *transform = NULL;
     moor_code c = copy_spec(&arena, &copy, spec, err);
+    if (c == MOOR_OK)
+        c = moor_flow_transform(&copy, &arena, &transform, err);
     if (c != MOOR_OK) {
         moor_arena_drop(&arena);
         return c;
     }
+    f->transform = transform;
     moor_arena_drop(&f->arena);
     f->arena = arena;
     f->spec = copy;

@@ -11,7 +11,7 @@
 #include "logs/harvest.h"
 #include "logs/parcel.h"
 
-#define MOOR_SPEC_BYTES ((size_t)256 * 1024)
+#define MOOR_SPEC_BYTES ((size_t)256 * 1024 + MOOR_TRANSFORM_BYTES)
 #define MOOR_GONE_MAX   16 /* files without a name kept open while the queue is full */
 #define MOOR_PEN_MAX    ((size_t)4 * 1024 * 1024)
 
@@ -49,6 +49,7 @@ struct moor_flow {
     struct moor_flow_env *env;
     struct moor_arena arena; /* of the spec */
     struct moor_flow_spec spec;
+    const struct moor_transform *transform; /* of rows that come but once; NULL = none */
     struct moor_inputs inputs;
     struct moor_timer *wait;
     struct moor_packer *packer; /* kept while there is much to read */
@@ -81,6 +82,11 @@ struct moor_flow {
 /* Copies into the arena; false when it is full. */
 bool moor_arena_list(struct moor_arena *arena, const struct moor_str_list *in,
                      struct moor_str_list *out);
+/* What the spec wants done with rows, in the arena; NULL = nothing. */
+MOOR_NODISCARD moor_code moor_flow_transform(const struct moor_flow_spec *spec,
+                                             struct moor_arena *arena,
+                                             const struct moor_transform **out,
+                                             struct moor_error *err);
 void moor_batch_free(struct moor_batch *b);
 struct moor_batch *moor_batch_new(struct moor_flow *f, enum moor_purpose purpose);
 void moor_flow_advance(struct moor_flow *f);  /* begins what can be begun */

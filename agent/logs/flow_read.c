@@ -16,9 +16,10 @@
 static void journal_done(struct moor_flow *f, const struct moor_journal_read *j)
 {
     memcpy(f->journal.done, j->to, sizeof(f->journal.done));
-    f->counts.received += j->rows;
+    f->counts.received += (uint64_t)j->rows + j->filtered;
+    f->counts.dropped_filtered += j->filtered;
     f->counts.cut += j->cut;
-    if (j->rows > 0)
+    if (j->rows > 0 || j->filtered > 0)
         moor_flow_progress(f);
 }
 
@@ -38,7 +39,8 @@ void moor_flow_apply_done(struct moor_flow *f, const struct moor_batch *b)
         f->inputs.advanced = true;
         if (in->read.offset < in->done.offset)
             in->read = in->done;
-        f->counts.received += (uint64_t)s->rows + s->bad;
+        f->counts.received += (uint64_t)s->rows + s->bad + s->filtered;
+        f->counts.dropped_filtered += s->filtered;
         f->counts.dropped_format += s->bad;
         f->counts.cut += s->cut;
     }
@@ -207,6 +209,7 @@ static moor_code fill_journal(struct moor_flow *f, struct moor_batch *b, struct 
     j->folder = f->env->journal_folder;
     j->filter = f->spec.filter;
     j->computer = f->env->computer;
+    j->transform = b->harvest->transform;
     memcpy(j->from, f->journal.read, sizeof(j->from));
     f->journal.dirty = false;
     return MOOR_OK;
@@ -214,6 +217,9 @@ static moor_code fill_journal(struct moor_flow *f, struct moor_batch *b, struct 
 
 static moor_code fill_batch(struct moor_flow *f, struct moor_batch *b, struct moor_error *err)
 {
+    moor_code code = moor_flow_transform(&f->spec, &b->arena, &b->harvest->transform, err);
+    if (code != MOOR_OK)
+        return code;
     if (f->spec.kind == MOOR_FLOW_JOURNAL)
         return fill_journal(f, b, err);
     bool gone_only = b->purpose != TO_SEND;

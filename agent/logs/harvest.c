@@ -10,9 +10,10 @@
 #include "logs/wide.h"
 #include "platform/clock.h"
 
-#define WINDOW_BYTES (3 * MOOR_LINE_MAX)
-#define WIDE_BYTES   (2 * MOOR_LINE_MAX) /* becomes WINDOW_BYTES at most */
-#define BOM          "\xef\xbb\xbf"
+#define WINDOW_BYTES  (3 * MOOR_LINE_MAX)
+#define WIDE_BYTES    (2 * MOOR_LINE_MAX) /* becomes WINDOW_BYTES at most */
+#define ROW_BYTES_MAX ((size_t)1 << 20)
+#define BOM           "\xef\xbb\xbf"
 
 /* One file being read. */
 struct reading {
@@ -21,6 +22,7 @@ struct reading {
     struct moor_packer *packer;
     int64_t now_ms;
     struct moor_row_frame frame;
+    struct moor_buf before; /* a row that is to be transformed */
     struct moor_w3c w3c;
     char *window;    /* UTF-8, or what is to become it */
     size_t have;     /* bytes in the window */
@@ -45,22 +47,37 @@ static void reject(struct reading *r, struct moor_span line, uint64_t offset,
     moor_dead_record_add(&r->h->rejected, &d);
 }
 
-static moor_code add_w3c_row(struct reading *r, struct moor_span line, bool cut,
-                             struct moor_error *err)
+static moor_code add_w3c_row(const struct reading *r, struct moor_buf *to, struct moor_span line,
+                             bool cut, struct moor_error *err)
 {
     const struct moor_w3c_origin from = { r->now_ms, r->h->computer };
     MOOR_AUTO(moor_buf) clean = MOOR_BUF(4 * MOOR_LINE_MAX);
     if (cut)
         return moor_fail(err, MOOR_E_BADINPUT, "line is longer than %zu bytes", MOOR_LINE_MAX);
     moor_line_clean(&clean, line);
-    return moor_w3c_row_add(moor_packer_row(r->packer), &r->w3c, moor_buf_view(&clean), &from, err);
+    return moor_w3c_row_add(to, &r->w3c, moor_buf_view(&clean), &from, err);
 }
 
-static moor_code add_row(struct reading *r, struct moor_span line, bool cut, struct moor_error *err)
+static moor_code add_plain_row(const struct reading *r, struct moor_buf *to, struct moor_span line,
+                               bool cut, struct moor_error *err)
 {
     if (r->h->format == MOOR_LOG_W3C)
-        return add_w3c_row(r, line, cut, err);
-    return moor_row_add(moor_packer_row(r->packer), &r->frame, line, cut, err);
+        return add_w3c_row(r, to, line, cut, err);
+    return moor_row_add(to, &r->frame, line, cut, err);
+}
+
+static moor_code add_row(struct reading *r, struct moor_span line, bool cut, bool *kept,
+                         struct moor_error *err)
+{
+    struct moor_buf *to = moor_packer_row(r->packer);
+    *kept = true;
+    if (!r->h->transform)
+        return add_plain_row(r, to, line, cut, err);
+    moor_buf_reset(&r->before);
+    moor_code c = add_plain_row(r, &r->before, line, cut, err);
+    if (c == MOOR_OK)
+        c = moor_transform_row(r->h->transform, moor_buf_view(&r->before), to, kept, err);
+    return c;
 }
 
 static bool take_directive(struct reading *r, struct moor_span line, uint64_t offset)
@@ -78,9 +95,14 @@ static bool take_line(struct reading *r, struct moor_span line, bool cut, uint64
     struct moor_error e = MOOR_ERROR_INIT;
     if ((!cut && moor_line_is_blank(line)) || take_directive(r, line, offset))
         return true;
-    if (add_row(r, line, cut, &e) != MOOR_OK) {
+    bool kept = false;
+    moor_code c = add_row(r, line, cut, &kept, &e);
+    if (c != MOOR_OK || !kept) {
         moor_packer_forget(r->packer);
-        reject(r, line, offset, &e);
+        if (c != MOOR_OK)
+            reject(r, line, offset, &e);
+        else
+            r->s->filtered++;
         return true;
     }
     if (!moor_packer_keep(r->packer))
@@ -252,7 +274,7 @@ static moor_code read_all(struct moor_harvest *h, struct reading *r, struct moor
     for (size_t i = 0; i < h->count; i++) {
         struct moor_harvest_source *s = &h->sources[i];
         s->to = s->from;
-        s->rows = s->bad = s->cut = 0;
+        s->rows = s->bad = s->cut = s->filtered = 0;
         s->more = r->full;
         moor_code c = r->full ? MOOR_OK : read_one(r, s, err);
         if (c != MOOR_OK)
@@ -286,9 +308,11 @@ static void run_files(struct moor_harvest *h)
         return;
     }
     struct reading r = { .h = h, .packer = h->packer, .window = window, .now_ms = plat_utc_ms() };
+    r.before.max = ROW_BYTES_MAX;
     if (read_body(h, &r, &e) != MOOR_OK)
         h->error = e;
     free(r.wide);
+    moor_buf_drop(&r.before);
 }
 
 static void run_journal(struct moor_harvest *h)

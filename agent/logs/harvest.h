@@ -16,6 +16,7 @@
 #include "logs/journal.h"
 #include "logs/mark.h"
 #include "logs/pack.h"
+#include "logs/transform.h"
 #include "platform/file.h"
 
 #define MOOR_HARVEST_SOURCES_MAX 64
@@ -37,15 +38,17 @@ struct moor_harvest_source {
     bool more;           /* stopped before the end */
     bool unfinished;     /* an unfinished line is left */
     uint32_t rows;
-    uint32_t bad; /* lines that are no JSON object: rejected */
-    uint32_t cut; /* of rows: cut at MOOR_LINE_MAX */
+    uint32_t bad;      /* lines that are no JSON object: rejected */
+    uint32_t cut;      /* of rows: cut at MOOR_LINE_MAX */
+    uint32_t filtered; /* rows that the transform left out */
 };
 
 struct moor_harvest {
     /* Asked: */
     int format; /* moor_log_format */
     const struct moor_stamp_format *record_start;
-    struct moor_journal_read *journal; /* read instead of files; the harvest's, heap */
+    struct moor_journal_read *journal;      /* read instead of files; the harvest's, heap */
+    const struct moor_transform *transform; /* NULL = none */
     const char *computer;
     const char *key;            /* of the flow, for rejected records */
     uint64_t source_bytes;      /* of one file at most, give or take a line */

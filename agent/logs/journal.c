@@ -8,6 +8,7 @@
 /* What journald takes a message for that says nothing of itself. */
 #define FACILITY_DEFAULT 1
 #define SEVERITY_DEFAULT 6
+#define ROW_BYTES_MAX    ((size_t)1 << 20)
 
 static moor_code begin(struct moor_journal_read *j, struct plat_eventlog *log, int64_t now_ms,
                        struct moor_error *err)
@@ -34,6 +35,19 @@ static void message_of(const struct plat_event *e, struct moor_syslog *m)
     };
 }
 
+/* False: nothing is left of it. */
+static bool add_transformed(const struct moor_journal_read *j, struct moor_packer *packer,
+                            const struct moor_syslog *m, const struct moor_syslog_origin *from,
+                            bool cut)
+{
+    MOOR_AUTO(moor_buf) row = MOOR_BUF(ROW_BYTES_MAX);
+    bool kept = false;
+    moor_syslog_row_add(&row, m, from, cut);
+    return moor_transform_row(j->transform, moor_buf_view(&row), moor_packer_row(packer), &kept,
+                              NULL) == MOOR_OK &&
+           kept;
+}
+
 /* False: it does not fit any more. */
 static bool add_row(struct moor_journal_read *j, struct moor_packer *packer, struct moor_syslog *m,
                     int64_t now_ms)
@@ -42,7 +56,13 @@ static bool add_row(struct moor_journal_read *j, struct moor_packer *packer, str
     bool cut = m->text.n > MOOR_SYSLOG_MAX;
     if (cut)
         m->text.n = MOOR_SYSLOG_MAX;
-    moor_syslog_row_add(moor_packer_row(packer), m, &from, cut);
+    if (!j->transform) {
+        moor_syslog_row_add(moor_packer_row(packer), m, &from, cut);
+    } else if (!add_transformed(j, packer, m, &from, cut)) {
+        moor_packer_forget(packer);
+        j->filtered++;
+        return true;
+    }
     if (!moor_packer_keep(packer))
         return false;
     j->rows++;
@@ -57,7 +77,7 @@ moor_code moor_journal_read(struct moor_journal_read *j, struct moor_packer *pac
     const struct plat_eventlog_opts opts = { j->folder, j->units.items, j->units.count };
     struct plat_event e;
     memcpy(j->to, j->from, sizeof(j->to));
-    j->rows = j->cut = 0;
+    j->rows = j->cut = j->filtered = 0;
     j->more = false;
     moor_code c = plat_eventlog_open(&opts, &log, err);
     if (c == MOOR_OK)

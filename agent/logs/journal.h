@@ -13,6 +13,7 @@
 #include "base/jsontab.h"
 #include "logs/pack.h"
 #include "logs/syslog.h"
+#include "logs/transform.h"
 #include "platform/eventlog.h"
 
 /* Where a flow begins that has no cursor yet. */
@@ -31,12 +32,13 @@ struct moor_journal_read {
     struct moor_str_list units;
     struct moor_syslog_filter filter;
     const char *computer;
+    const struct moor_transform *transform; /* NULL = none */
     char from[PLAT_CURSOR_MAX];
     /* Found: */
     char to[PLAT_CURSOR_MAX];
     bool more; /* stopped before the end */
     bool gap;  /* the entry at from is gone: others may be, too */
-    uint32_t rows, cut;
+    uint32_t rows, cut, filtered;
 };
 
 /* Reads until the body is full or the journal at its end. Pool. */

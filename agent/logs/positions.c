@@ -37,6 +37,7 @@ static const struct moor_json_field counts_fields[] = {
     { MOOR_F_U64, "droppedRefused", C(dropped_refused), 0, 0, 0, NULL },
     { MOOR_F_U64, "droppedDamaged", C(dropped_damaged), 0, 0, 0, NULL },
     { MOOR_F_U64, "droppedQueueFull", C(dropped_queue_full), 0, 0, 0, NULL },
+    { MOOR_F_U64, "droppedFiltered", C(dropped_filtered), 0, 0, 0, NULL },
     { MOOR_F_U64, "droppedSocket", C(dropped_socket), 0, 0, 0, NULL },
     { MOOR_F_U64, "gaps", C(gaps), 0, 0, 0, NULL },
     { MOOR_F_U64, "cut", C(cut), 0, 0, 0, NULL },

@@ -51,6 +51,7 @@ struct moor_log_counts {
     uint64_t dropped_refused;    /* records the service refuses: dead-letter file */
     uint64_t dropped_damaged;    /* lost with a damaged entry of the queue */
     uint64_t dropped_queue_full; /* rotated away while nothing could take them */
+    uint64_t dropped_filtered;   /* by the rule's own transform */
     uint64_t dropped_socket;     /* the system threw them away before they were read */
     uint64_t gaps; /* times that the journal had gone on without us; no count of rows */
     uint64_t cut;  /* of received: longer than a line may be */

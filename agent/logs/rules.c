@@ -5,6 +5,7 @@
 
 #include "core/url.h"
 #include "logs/glob.h"
+#include "logs/rule_transform.h"
 #include "logs/samples.h"
 
 #define PATTERN_MAX       1024
@@ -25,6 +26,7 @@ struct source_settings {
 /* A data source of any kind; what a kind does not have stays empty. */
 struct source {
     const char *name;
+    const char *transform;
     struct moor_str_list streams;
     struct moor_str_list patterns; /* units, counter specifiers */
     int format;
@@ -54,6 +56,7 @@ struct properties {
     struct sources sources;
     struct destinations destinations;
     struct moor_obj_list flows;
+    struct moor_obj_list pipelines;
 };
 struct document {
     uint32_t schema;
@@ -85,6 +88,7 @@ SHAPE(source_settings, source_settings_fields);
 #define S(member) offsetof(struct source, member)
 #define NAME_AND_STREAMS                                                                           \
     { MOOR_F_STR, "name", S(name), MOOR_F_REQUIRED, 1, 64, NULL },                                 \
+        { MOOR_F_STR, "transform", S(transform), 0, 1, 64, NULL },                                 \
     {                                                                                              \
         MOOR_F_STR_LIST, "streams", S(streams), MOOR_F_REQUIRED, 1, SOURCES_MAX, NULL              \
     }
@@ -170,6 +174,8 @@ static const struct moor_json_field properties_fields[] = {
       &destinations_shape },
     { MOOR_F_OBJ_LIST, "dataFlows", offsetof(struct properties, flows), 0, 0, LIST_MAX,
       &data_flow_shape },
+    { MOOR_F_OBJ_LIST, "transformations", offsetof(struct properties, pipelines), 0, 0, LIST_MAX,
+      &moor_rule_pipeline_shape },
     END,
 };
 SHAPE(properties, properties_fields);
@@ -356,6 +362,23 @@ static moor_code add_flow(const struct document *d, const struct moor_flow_spec 
     return f->key ? MOOR_OK : moor_fail(err, MOOR_E_NOMEM, "%s: out of memory", like->rule);
 }
 
+/* The text of the pipeline that the source names. */
+static moor_code find_transform(const struct document *d, const struct source *s, const char **out,
+                                struct moor_arena *arena, struct moor_error *err)
+{
+    const struct moor_rule_pipeline *pipelines = d->properties.pipelines.items;
+    for (size_t i = 0; s->transform && i < d->properties.pipelines.count; i++) {
+        if (!moor_streq(pipelines[i].name, s->transform))
+            continue;
+        moor_code c = moor_rule_pipeline_text(&pipelines[i], arena, out, err);
+        return c == MOOR_OK ? c : moor_context(err, "transformations[%zu]", i);
+    }
+    return s->transform
+               ? moor_fail(err, MOOR_E_BADINPUT,
+                           "transform: %s: is not in properties.transformations", s->transform)
+               : MOOR_OK;
+}
+
 static moor_code add_source(const struct document *d, const struct kind *k, const struct source *s,
                             const char *name, struct moor_rule *out, struct moor_buf *ignored,
                             struct moor_arena *arena, struct moor_error *err)
@@ -365,7 +388,8 @@ static moor_code add_source(const struct document *d, const struct kind *k, cons
         return moor_fail(err, MOOR_E_BADINPUT,
                          "%s: properties.dataSources.%s: name: want letters, digits, '.', '_', '-'",
                          name, k->member);
-    if (k->prepare(s, &f, ignored, arena, err) != MOOR_OK)
+    if (k->prepare(s, &f, ignored, arena, err) != MOOR_OK ||
+        find_transform(d, s, &f.transform, arena, err) != MOOR_OK)
         return moor_context(err, "%s: properties.dataSources.%s: %s", name, k->member, s->name);
     moor_code c = MOOR_OK;
     bool nothing = k->kind == MOOR_FLOW_FILES && f.patterns.count == 0;
@@ -496,11 +520,13 @@ static const char *const members[] = {
     "properties.endpoints.**",
     "properties.streamDeclarations.**",
     "properties.destinations.**",
+    "properties.transformations.**",
     "properties.dataSources",
     "properties.dataFlows",
     "properties.dataFlows[]",
     "properties.dataFlows[].streams.**",
     "properties.dataFlows[].destinations.**",
+    "properties.dataFlows[].transform",
     "properties.dataFlows[].transformKql",
     "properties.dataFlows[].outputStream",
 };

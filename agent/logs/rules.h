@@ -40,7 +40,8 @@ struct moor_flow_spec {
     const struct moor_stamp_format *record_start; /* of files, NULL = each line is a record */
     struct moor_str_list patterns; /* of files; units of the journal; counter specifiers */
     struct moor_syslog_filter filter;
-    uint32_t seconds; /* between two samples */
+    uint32_t seconds;      /* between two samples */
+    const char *transform; /* what is done with rows (transform.h); NULL = nothing */
 };
 
 struct moor_rule {

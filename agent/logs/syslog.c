@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "base/timefmt.h"
+#include "logs/lines.h"
 #include "logs/stamp.h"
 
 #define PRI_DEFAULT 13 /* user.notice */
@@ -163,7 +164,13 @@ static void add_text(struct moor_buf *b, const char *name, struct moor_span s)
     moor_buf_str(b, ",\"");
     moor_buf_str(b, name);
     moor_buf_str(b, "\":");
-    moor_buf_json_str(b, s);
+    if (s.n && memchr(s.p, '\0', s.n)) {
+        MOOR_AUTO(moor_buf) clean = MOOR_BUF(4 * MOOR_SYSLOG_MAX);
+        moor_line_clean(&clean, s);
+        moor_buf_json_str(b, moor_buf_view(&clean));
+    } else {
+        moor_buf_json_str(b, s);
+    }
 }
 
 static void add_time(struct moor_buf *b, int64_t ms)

@@ -220,7 +220,7 @@ class Journal:
         self.count = self.files = 0
 
     def write(self, entries, name=None):
-        text = b""
+        text = bytearray()
         for fields in entries:
             at = int(time.time() * 1e6)
             fields = {"PRIORITY": "6", "SYSLOG_IDENTIFIER": "app", "_PID": "77", "_HOSTNAME": "there",
@@ -235,7 +235,7 @@ class Journal:
             self.count += 1
         self.files += 1
         path = self.folder / (name or f"part{self.files}.journal")
-        subprocess.run([EXPORTER, "-o", str(path), "-"], input=text, check=True, capture_output=True)
+        subprocess.run([EXPORTER, "-o", str(path), "-"], input=bytes(text), check=True, capture_output=True)
         return path
 
 

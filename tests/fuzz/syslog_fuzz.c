@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fuzz.h"
 
-#include <string.h>
-
 #include "base/json.h"
 #include "logs/syslog.h"
 
@@ -19,9 +17,7 @@ static void any_message_is_a_row(struct moor_span in)
     MOOR_ASSERT(m.facility < 24 && m.severity < 8);
     MOOR_ASSERT(m.text.n <= in.n);
     moor_syslog_row_add(&b, &m, &from, false);
-    /* NUL is escaped in the row, and refused by our own parser. */
-    if (!memchr(moor_buf_cstr(&b), '\\', b.len))
-        MOOR_ASSERT(moor_json_parse(moor_buf_view(&b), &row, NULL) == MOOR_OK);
+    MOOR_ASSERT(moor_json_parse(moor_buf_view(&b), &row, NULL) == MOOR_OK);
 }
 
 /* However a stream is cut into pieces, the messages are the same. */

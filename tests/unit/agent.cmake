@@ -31,7 +31,7 @@ file(MAKE_DIRECTORY "${CMAKE_BINARY_DIR}/tests/root.fetch")
 set_tests_properties(unit.agent.fetch.transport PROPERTIES
     ENVIRONMENT "MOORING_ROOT=${CMAKE_BINARY_DIR}/tests/root.fetch")
 
-foreach(name glob kin rules lines mark pack queue send syslog w3c)
+foreach(name glob kin rules lines mark pack queue send syslog transform w3c)
     moor_test(unit/agent/logs/${name}_test.c USES logs core http run crypto posix)
 endforeach()
 file(MAKE_DIRECTORY "${CMAKE_BINARY_DIR}/tests/root.logs.glob")
