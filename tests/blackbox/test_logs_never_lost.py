@@ -63,6 +63,18 @@ def numbers(box):
     return [int(r["RawData"].split()[1]) for r in box.endpoint.rows()]
 
 
+def pace(box, starts):
+    """Lines taken in a second, in lives that had much to do: from their start to the last answer."""
+    lines = seconds = 0
+    for start, end in zip(starts, starts[1:] + [time.monotonic()]):
+        taken = [(at, rows) for at, status, rows, _ in box.endpoint.requests
+                 if start <= at < end and status == 204]
+        if sum(rows for _, rows in taken) >= 10_000:
+            lines += sum(rows for _, rows in taken)
+            seconds += taken[-1][0] - start
+    return lines / seconds if seconds else 0
+
+
 def test_numbered_lines_survive_kills_and_every_fault(box, seeded, full):
     total, kills = (489_925, 200) if full else (60_000, 12)
     box.connect()
@@ -70,11 +82,13 @@ def test_numbered_lines_survive_kills_and_every_fault(box, seeded, full):
     box.start()
     writer = Writer(box.log(), total, seeded, rotate=True)
     writer.start()
+    starts = [time.monotonic()]
     for _ in range(kills):
         box.endpoint.always = fault(seeded) if seeded.random() < 0.5 else None
         time.sleep(seeded.random() * (0.5 if full else 0.4))
         box.kill()
         box.endpoint.always = None
+        starts.append(time.monotonic())
         box.start()
         time.sleep(seeded.random() * 0.3)
     writer.join(600)
@@ -91,7 +105,8 @@ def test_numbered_lines_survive_kills_and_every_fault(box, seeded, full):
     assert counts["droppedRefused"] == counts["droppedFormat"] == counts["droppedDamaged"] == 0
     # A kill repeats at most what was on its way: one body a flow.
     bodies = [len(rows) for _, rows in box.endpoint.bodies]
-    print(f"{len(got) - total} of {total} lines came again after {kills} kills")
+    print(f"{len(got) - total} of {total} lines came again after {kills} kills; "
+          f"{pace(box, starts):,.0f} lines a second between them")
     assert len(got) - total <= kills * max(bodies)
 
 

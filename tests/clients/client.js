@@ -6,6 +6,9 @@ const { ClientSecretCredential, ManagedIdentityCredential } = require("@azure/id
 const { LogsIngestionClient, isAggregateLogsUploadError } = require("@azure/monitor-ingestion");
 
 function credential(request) {
+  if (request.token) {
+    return { getToken: async () => ({ token: request.token, expiresOnTimestamp: Date.now() + 3600000 }) };
+  }
   if (!request.clientId) {
     return new ManagedIdentityCredential();
   }
