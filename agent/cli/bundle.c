@@ -60,14 +60,15 @@ static void note(struct moor_bundle *b, const char *name, const char *what)
     moor_buf_fmt(&b->manifest, "%s: %s\n", name, what);
 }
 
-/* The zip owns a copy until it is written. */
+/* The zip owns a copy until it is written; it would not free one of no bytes. */
 static moor_code add_entry(struct moor_bundle *b, const char *name, struct moor_span text,
                            struct moor_error *err)
 {
-    char *copy = malloc(text.n ? text.n : 1);
+    char *copy = text.n > 0 ? malloc(text.n) : NULL;
     if (copy)
-        memcpy(copy, text.p ? text.p : "", text.n);
-    zip_source_t *source = copy ? zip_source_buffer(b->zip, copy, text.n, 1) : NULL;
+        memcpy(copy, text.p, text.n);
+    const bool ready = copy || text.n == 0;
+    zip_source_t *source = ready ? zip_source_buffer(b->zip, copy, text.n, 1) : NULL;
     if (!source) {
         free(copy);
         return moor_fail(err, MOOR_E_NOMEM, "bundle: out of memory");

@@ -72,6 +72,13 @@ static int open_regular(int at, const char *name, int flags, mode_t *wrong)
     return -1;
 }
 
+/* Who may make links in a folder, but not write in it, could have chosen what we write to. */
+static bool has_other_name(int fd)
+{
+    struct stat st;
+    return fstat(fd, &st) != 0 || st.st_nlink > 1;
+}
+
 moor_code plat_open(const char *path, plat_open_mode mode, struct plat_file *out,
                     struct moor_error *err)
 {
@@ -93,8 +100,12 @@ moor_code plat_open(const char *path, plat_open_mode mode, struct plat_file *out
         return moor_fail(err, MOOR_E_DENIED, "%s: is %s, want a file", path, posix_kind(found));
     if (fd < 0)
         return plat_fail(err, e, "%s", path);
-    plat_file_drop(out);
-    out->fd_ = fd;
+    struct plat_file f = { fd };
+    if (mode != PLAT_READ && has_other_name(fd)) {
+        plat_file_drop(&f);
+        return moor_fail(err, MOOR_E_DENIED, "%s: has another name, too: not written to", path);
+    }
+    plat_file_move(out, &f);
     return MOOR_OK;
 }
 

@@ -141,6 +141,13 @@ def test_older_and_compressed_files_are_named_when_left_out(box):
     assert f"{folder}/x.log.2.gz: left out: compressed".encode() in full["manifest.txt"]
 
 
+def test_an_empty_file_is_in_it_too(box):
+    write(box, f"/var/log/azure/{HANDLER}/x.log", "")
+    files = bundle(box)
+    assert files[f"extensions/log/{HANDLER}/x.log"] == b""
+    assert f"{HANDLER}/x.log: 0 bytes".encode() in files["manifest.txt"]
+
+
 def test_of_a_long_file_the_end_is_taken(box):
     write(box, f"/var/log/azure/{HANDLER}/x.log",
           "".join(f"line {n:07d}\n" for n in range(300_000)))

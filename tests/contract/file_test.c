@@ -133,6 +133,22 @@ static void atomic_write_replaces_a_link_not_its_target(void)
     CHECK_STR(os_read(os_temp("target")), "target");
 }
 
+static void file_with_a_second_name_is_read_but_not_written(void)
+{
+    static const plat_open_mode writing[] = { PLAT_WRITE, PLAT_APPEND, PLAT_READ_WRITE };
+    const char *path = os_temp("planted");
+    os_write(os_temp("owned"), "x");
+    os_hard_link(os_temp("owned"), path);
+    for (size_t i = 0; i < MOOR_COUNTOF(writing); i++) {
+        MOOR_AUTO(plat_file) f = PLAT_FILE_INIT;
+        CHECK_INT(plat_open(path, writing[i], &f, &err), MOOR_E_DENIED);
+        CHECK(strstr(err.msg, "another name") && !plat_file_is_open(&f));
+    }
+    MOOR_AUTO(plat_file) f = PLAT_FILE_INIT;
+    CHECK_INT(plat_open(path, PLAT_READ, &f, &err), MOOR_OK);
+    CHECK_STR(os_read(os_temp("owned")), "x");
+}
+
 static void rename_replaces_a_link_not_its_target(void)
 {
     CHECK(put(os_temp("rename-target"), "target"));
@@ -249,6 +265,7 @@ CHECK_MAIN(CHECK_TEST(duplicate_outlives_the_first_descriptor),
            CHECK_TEST(link_in_any_component_is_refused),
            CHECK_TEST(create_does_not_go_through_a_dangling_link),
            CHECK_TEST(atomic_write_replaces_a_link_not_its_target),
+           CHECK_TEST(file_with_a_second_name_is_read_but_not_written),
            CHECK_TEST(rename_replaces_a_link_not_its_target),
            CHECK_TEST(failed_atomic_write_leaves_the_old_text_and_nothing_else),
            CHECK_TEST(only_regular_files_are_opened), CHECK_TEST(odd_paths_are_refused),

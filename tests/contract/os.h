@@ -16,6 +16,7 @@ void os_write(const char *path, const char *text);
 /* The file's text, in memory that lives until the next call; NULL when it cannot be read. */
 const char *os_read(const char *path);
 void os_link(const char *target, const char *path);
+void os_hard_link(const char *file, const char *path);
 void os_pipe_node(const char *path);
 unsigned os_umask(unsigned mask); /* says the one before */
 void os_mode(const char *path, unsigned mode);

@@ -79,6 +79,11 @@ void os_link(const char *target, const char *path)
     MOOR_ASSERT(symlink(target, path) == 0);
 }
 
+void os_hard_link(const char *file, const char *path)
+{
+    MOOR_ASSERT(link(file, path) == 0);
+}
+
 void os_pipe_node(const char *path)
 {
     MOOR_ASSERT(mkfifo(path, 0600) == 0);
