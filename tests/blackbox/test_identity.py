@@ -346,19 +346,6 @@ def test_year_old_key_is_rotated(box, controlplane, unique):
 # Faults on the way
 
 
-@pytest.fixture
-def proxied(own_controlplane):
-    """A control plane whose every public address is that of a proxy with scripted faults."""
-    tls = own_controlplane.state / "tls"
-    port = int(own_controlplane.endpoint.rsplit(":", 1)[1])
-    with fp.FaultProxy(("127.0.0.1", port), (tls / "server.pem", tls / "server.key")) as proxy:
-        listen = own_controlplane.listen
-        own_controlplane.stop()
-        own_controlplane.start("--public-url", proxy.url)
-        own_controlplane.listen = listen
-        yield own_controlplane, proxy
-
-
 TOKEN, DISCOVERY, CERTIFICATE, BEAT = ("/oauth2/v2.0/token", "/his/discovery", "/certificate",
                                        "/heartbeat")
 

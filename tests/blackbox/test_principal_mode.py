@@ -14,13 +14,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from harness.machine import CLOUD, Machine
 from harness.process import program, wait_for
+from log_site import INSIGHTS, WORKSPACES, LogSite
 
 GROUP = "rg-principal"
 
 
-@pytest.fixture
-def box(workspace, controlplane):
-    machine = Machine(workspace)
+def joined(machine, controlplane):
+    """The machine's roles, which know a cloud without Mooring's members."""
     machine.start("identity", "extensions", "logs")
     machine.register_cloud(controlplane)
     path = machine.path(f"/etc/mooring/clouds.d/{CLOUD}.json")
@@ -29,6 +29,12 @@ def box(workspace, controlplane):
         document.pop(member, None)
     path.write_text(json.dumps(document))
     controlplane.group(GROUP)
+    return machine
+
+
+@pytest.fixture
+def box(workspace, controlplane):
+    machine = joined(Machine(workspace), controlplane)
     yield machine
     machine.stop()
 
@@ -97,6 +103,38 @@ def test_a_wait_that_ends_is_gone_on_with(box, controlplane, application, unique
     assert done.stdout.startswith("Connected: ")
     assert (box.state / "certs/myCert").read_bytes() == certificate
     assert box.show()["status"] == "Connected"
+
+
+def test_logs_reach_their_table_by_public_interfaces_only(workspace, proxied, unique):
+    controlplane, proxy = proxied
+    site = LogSite(controlplane, unique)
+    made = json.loads(controlplane.cli("principal", "create", unique, "--role",
+                                       "Monitoring Metrics Publisher", "--scope", site.rule_id,
+                                       "-j").stdout)["clientId"]
+    machine = joined(Machine(workspace), controlplane)
+    log = workspace.path / "app.log"
+    log.write_text("first line\nsecond line\n")
+    machine.mooring(*arguments(controlplane, unique, made, "--timeout", "4"), check=False)
+    certify(controlplane, machine, made)
+    machine.mooring(*arguments(controlplane, unique, made))
+    rules = machine.path("/etc/mooring/logs.d")
+    rules.mkdir(parents=True, exist_ok=True)
+    body = site.rule_body()["properties"]
+    body["dataSources"]["logFiles"][0]["filePatterns"] = [str(log)]
+    (rules / "app.tmp").write_text(json.dumps({
+        "schema": 1, "id": site.rule_id, "immutableId": site.immutable_id,
+        "endpoint": controlplane.info["ingestionEndpoint"], "properties": body}))
+    (rules / "app.tmp").rename(rules / "app.json")
+    wait_for(lambda: len(site.rows("App_CL | project RawData")) == 2, 60, "the lines in the table")
+    machine.stop()
+    calls = {line.split(" ", 1)[1] for line, headers, _ in proxy.requests}
+    public = re.compile(r"/metadata/endpoints\?|/[-0-9a-f]{36}/oauth2/v2\.0/token$|/subscriptions[/?]"
+                        r"|/v1/workspaces/|/dataCollectionRules/dcr-[0-9a-f]{32}/streams/Custom-App"
+                        r"\?api-version=2023-01-01$")
+    assert [c for c in calls if not public.match(c)] == []
+    versions = {v for c in calls for v in re.findall(r"api-version=([-0-9a-z]+)", c)}
+    assert versions <= {"2022-09-01", "2021-04-01", "2024-07-10", "2023-01-01", INSIGHTS, WORKSPACES}
+    assert any("/streams/" in c for c in calls)
 
 
 def certificate_ending(box, days):

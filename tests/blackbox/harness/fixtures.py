@@ -8,6 +8,8 @@ import tempfile
 
 import pytest
 
+from fault_proxy import FaultProxy
+
 from .controlplane import ControlPlane
 from .extensions import Lab
 from .machine import Machine
@@ -73,6 +75,19 @@ def own_controlplane():
     """A control plane of this test's own, to kill, restart or break."""
     with serving() as server:
         yield server
+
+
+@pytest.fixture
+def proxied(own_controlplane):
+    """A control plane whose every public address is that of a proxy with scripted faults."""
+    tls = own_controlplane.state / "tls"
+    port = int(own_controlplane.endpoint.rsplit(":", 1)[1])
+    with FaultProxy(("127.0.0.1", port), (tls / "server.pem", tls / "server.key")) as proxy:
+        listen = own_controlplane.listen
+        own_controlplane.stop()
+        own_controlplane.start("--public-url", proxy.url)
+        own_controlplane.listen = listen
+        yield own_controlplane, proxy
 
 
 @pytest.fixture
