@@ -33,6 +33,7 @@ static const struct {
     { "Certificate Valid Until", "certificateNotAfter", say_text },
     { "Certificate To Add", "certificateToAdd", say_if_set },
     { "Agent Version", "agentVersion", say_text },
+    { "Agent Upgrade Required", "agentUpgradeRequired", say_if_set },
     { "Agent Logfile", "agentLogfile", say_text },
     { "Agent Status", "status", say_text },
     { "Agent Last Heartbeat", "lastHeartbeat", say_text },

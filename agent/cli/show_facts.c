@@ -80,6 +80,8 @@ static void add_status(struct moor_json *v, const struct moor_json *status,
     };
     for (size_t i = 0; i < MOOR_COUNTOF(copies); i++)
         set(v, copies[i].to, moor_json_get_str(status, copies[i].from));
+    const bool old = moor_json_is_true(moor_json_get(status, "upgradeRequired"));
+    set(v, "agentUpgradeRequired", old ? "the control plane gives an older agent no work" : "");
     if (status)
         return;
     set(v, "cloudProvider", "N/A");
