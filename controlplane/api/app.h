@@ -28,6 +28,7 @@
 #include "crypto/key.h"
 #include "engine/ingest.h"
 #include "engine/lifecycle.h"
+#include "engine/placement.h"
 #include "http/server.h"
 #include "run/loop.h"
 #include "run/pool.h"
@@ -51,6 +52,7 @@ struct moor_app_config {
     const char *query_url;                      /* base_url + "/v1" */
     const char *packages_dir;                   /* state_dir + "/packages" */
     struct moor_lifecycle lifecycle;            /* of machines' identities */
+    struct moor_placement placement;            /* where they belong, what they must run */
 };
 
 struct moor_app {

@@ -47,7 +47,7 @@ static void on_desired(struct moor_call *c)
     const char *revision = NULL;
     MOOR_AUTO(moor_arena) arena = MOOR_ARENA(MOOR_DESIRED_MAX * 4);
     MOOR_AUTO(moor_buf) text = MOOR_BUF(MOOR_DESIRED_MAX);
-    if (!moor_service_machine(c, &m))
+    if (!moor_service_worker(c, &m))
         return;
     if (moor_desired_revision(c->app->store, m.desired_counter, c->arena, &revision, &err)) {
         moor_call_fail(c, &err);
@@ -120,7 +120,7 @@ static void on_settings(struct moor_call *c)
     MOOR_AUTOPTR(moor_cert) cert = NULL;
     MOOR_AUTO(moor_buf) pem = MOOR_BUF(CERTIFICATE_MAX);
     char thumbprint[41];
-    if (!moor_service_machine(c, &m) || !moor_service_decode(c, &settings_shape, &request))
+    if (!moor_service_worker(c, &m) || !moor_service_decode(c, &settings_shape, &request))
         return;
     if (moor_cert_from_der(request.certificate, &cert, NULL) || !usable(cert) ||
         moor_cert_to_pem(cert, &pem, NULL) || pem.failed) {

@@ -17,11 +17,13 @@ static void on_discovery(struct moor_call *c)
     const struct moor_app_config *config = &c->app->config;
     if (!moor_service_version(c))
         return;
+    const char *region = moor_placement_url(&config->placement, moor_http_query(c->ex, "location"));
+    const char *base = region ? region : config->base_url;
     MOOR_AUTOPTR(moor_json) o = moor_service_answer(c);
-    moor_json_set_str(o, "hisEndpoint", config->his_url);
-    moor_json_set_str(o, "gasEndpoint", config->gas_url);
-    moor_json_set_str(o, "notificationEndpoint", config->notify_url);
-    moor_json_set_str(o, "ingestionEndpoint", config->ingestion_url);
+    moor_json_set_str(o, "hisEndpoint", moor_call_fmt(c, "%s/his", base));
+    moor_json_set_str(o, "gasEndpoint", moor_call_fmt(c, "%s/gas", base));
+    moor_json_set_str(o, "notificationEndpoint", moor_call_fmt(c, "%s/notify", base));
+    moor_json_set_str(o, "ingestionEndpoint", base);
     moor_call_json(c, 200, o);
 }
 
@@ -90,7 +92,7 @@ static const char *details_text(struct moor_call *c, const struct moor_obj_list 
 }
 
 static void reply_heartbeat(struct moor_call *c, const struct moor_machine *m,
-                            const struct moor_live_answer *answer)
+                            const struct moor_live_answer *answer, bool too_old)
 {
     struct moor_error err = MOOR_ERROR_INIT;
     const char *revision = NULL;
@@ -105,7 +107,7 @@ static void reply_heartbeat(struct moor_call *c, const struct moor_machine *m,
     moor_json_set_bool(o, "sendProperties", answer->send_properties);
     moor_json_set_bool(o, "sendReport", answer->send_report);
     moor_json_set_bool(o, "rotate", answer->verdict == MOOR_BEAT_ROTATE);
-    moor_json_set_bool(o, "upgradeRequired", false);
+    moor_json_set_bool(o, "upgradeRequired", too_old);
     moor_call_json(c, 200, o);
 }
 
@@ -158,7 +160,8 @@ static void on_heartbeat(struct moor_call *c)
         moor_live_settle(c->app->live, m.vm_id, h.boot_id, rotated_ms / 1000 * 1000);
         answer.verdict = MOOR_BEAT_FINE;
     }
-    reply_heartbeat(c, &m, &answer);
+    reply_heartbeat(c, &m, &answer,
+                    moor_placement_too_old(&c->app->config.placement, h.agent_version));
 }
 
 /* Properties. */
@@ -251,7 +254,7 @@ static void on_properties(struct moor_call *c)
     struct moor_machine m;
     struct properties p;
     struct moor_error err = MOOR_ERROR_INIT;
-    if (!moor_service_machine(c, &m) || !moor_service_decode(c, &properties_shape, &p))
+    if (!moor_service_worker(c, &m) || !moor_service_decode(c, &properties_shape, &p))
         return;
     if (store_properties(c, m.vm_id, &p, &err)) {
         moor_call_fail(c, &err);

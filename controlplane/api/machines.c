@@ -438,6 +438,15 @@ static void on_delete(struct moor_call *c)
     moor_call_empty(c, 200);
 }
 
+/* Of POST {id}/action. */
+static bool take_action_id(struct moor_call *c, struct moor_arm_id *out)
+{
+    const char *path = moor_http_path(c->ex);
+    const char *end = strrchr(path, '/');
+    return moor_arm_parse(moor_call_fmt(c, "%.*s", (int)(end ? end - path : 0), path), c->arena,
+                          out);
+}
+
 /* A new key from outside: every earlier key and certificate ends here. */
 static moor_code set_key(struct moor_call *c, const struct moor_arm_id *id,
                          const struct moor_json *body, struct moor_error *err)
@@ -465,19 +474,45 @@ static void on_reconnect(struct moor_call *c)
     struct moor_arm_id id;
     struct moor_resource r;
     struct moor_error err = MOOR_ERROR_INIT;
-    const char *path = moor_http_path(c->ex);
-    const char *machine =
-        moor_call_fmt(c, "%.*s", (int)(strlen(path) - strlen("/reconnect")), path);
     MOOR_AUTOPTR(moor_json) body = moor_call_body(c);
     if (!body)
         return;
-    if (!moor_arm_parse(machine, c->arena, &id) || set_key(c, &id, body, &err) ||
+    if (!take_action_id(c, &id) || set_key(c, &id, body, &err) ||
         moor_resource_get(c->app->store, id.id, c->arena, &r, &err)) {
         moor_call_fail(c, &err);
         return;
     }
     moor_log(MOOR_LOG_NOTICE, "machine.reconnected", "id", r.id, "by", c->caller.object_id, NULL);
     reply_machine(c, &r);
+}
+
+/* What a disabled machine is told, and what it still may: docs/protocol/service.md 3.3. */
+static void set_disabled(struct moor_call *c, bool disabled)
+{
+    struct moor_arm_id id;
+    struct moor_resource r;
+    struct moor_machine m;
+    struct moor_error err = MOOR_ERROR_INIT;
+    struct moor_store *s = c->app->store;
+    if (!take_action_id(c, &id) || moor_resource_get(s, id.id, c->arena, &r, &err) ||
+        moor_machine_by_resource(s, id.id, c->arena, &m, &err) ||
+        moor_machine_disable(s, m.vm_id, disabled, &err)) {
+        moor_call_fail(c, &err);
+        return;
+    }
+    moor_log(MOOR_LOG_NOTICE, disabled ? "machine.disabled" : "machine.enabled", "id", r.id, "by",
+             c->caller.object_id, NULL);
+    reply_machine(c, &r);
+}
+
+static void on_disable(struct moor_call *c)
+{
+    set_disabled(c, true);
+}
+
+static void on_enable(struct moor_call *c)
+{
+    set_disabled(c, false);
 }
 
 #define IN_SUB   "/subscriptions/{sub}/providers/" TYPE
@@ -489,6 +524,8 @@ static const struct moor_endpoint write_endpoint = { MOOR_AUD_ARM, on_write, TYP
 static const struct moor_endpoint delete_machine = { MOOR_AUD_ARM, on_delete, TYPE "/delete" };
 static const struct moor_endpoint reconnect = { MOOR_AUD_ARM, on_reconnect,
                                                 TYPE "/reconnect/action" };
+static const struct moor_endpoint disable = { MOOR_AUD_ARM, on_disable, TYPE "/disable/action" };
+static const struct moor_endpoint enable = { MOOR_AUD_ARM, on_enable, TYPE "/enable/action" };
 
 const struct moor_http_route moor_machine_routes[] = {
     MOOR_ROUTE("GET", IN_SUB, list_machines, 0),
@@ -498,5 +535,7 @@ const struct moor_http_route moor_machine_routes[] = {
     MOOR_ROUTE("PATCH", IN_GROUP "/{machine}", write_endpoint, BODY_MAX),
     MOOR_ROUTE("DELETE", IN_GROUP "/{machine}", delete_machine, BODY_MAX),
     MOOR_ROUTE("POST", IN_GROUP "/{machine}/reconnect", reconnect, BODY_MAX),
+    MOOR_ROUTE("POST", IN_GROUP "/{machine}/disable", disable, BODY_MAX),
+    MOOR_ROUTE("POST", IN_GROUP "/{machine}/enable", enable, BODY_MAX),
 };
 const size_t moor_machine_route_count = MOOR_COUNTOF(moor_machine_routes);

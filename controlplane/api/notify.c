@@ -75,7 +75,7 @@ static void on_wait(struct moor_call *c)
     struct moor_error err = MOOR_ERROR_INIT;
     const char *has = NULL, *is = NULL;
     uint32_t seconds = 0;
-    if (!moor_service_machine(c, &m) || !read_query(c, &has, &seconds))
+    if (!moor_service_worker(c, &m) || !read_query(c, &has, &seconds))
         return;
     struct wait *w = moor_arena_alloc(c->arena, sizeof(*w));
     if (!w || moor_desired_revision(c->app->store, m.desired_counter, c->arena, &is, &err)) {

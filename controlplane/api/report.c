@@ -314,7 +314,7 @@ void moor_report(struct moor_call *c)
     struct taking t = { .removed = false };
     struct moor_error err = MOOR_ERROR_INIT;
     uint64_t revision = 0;
-    if (!moor_service_machine(c, &t.machine) || !moor_service_decode(c, &report_shape, &t.report) ||
+    if (!moor_service_worker(c, &t.machine) || !moor_service_decode(c, &report_shape, &t.report) ||
         !moor_service_boot_id(c, t.report.boot_id))
         return;
     MOOR_AUTOPTR(moor_json) doc = load_doc(c, t.machine.vm_id, &err);

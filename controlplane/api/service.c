@@ -6,7 +6,9 @@
 
 #include "base/text.h"
 #include "base/timefmt.h"
+#include "engine/live.h"
 #include "engine/restore.h"
+#include "store/resources.h"
 
 bool moor_service_version(struct moor_call *c)
 {
@@ -19,6 +21,21 @@ bool moor_service_version(struct moor_call *c)
     else
         moor_call_error(c, 400, "MissingApiVersionParameter",
                         "The query parameter api-version is required.");
+    return false;
+}
+
+/* A machine whose location is served at another address is told to discover it. */
+static bool is_here(struct moor_call *c, const struct moor_machine *m)
+{
+    const struct moor_placement *p = &c->app->config.placement;
+    const char *host = moor_http_header(c->ex, "Host");
+    struct moor_resource r;
+    if (p->regions.count == 0 ||
+        moor_resource_get(c->app->store, m->resource_id, c->arena, &r, NULL) ||
+        moor_placement_is_here(p, r.location, host ? host : ""))
+        return true;
+    moor_call_error(c, 421, "WrongRegion", "machines of %s are served at another address",
+                    r.location);
     return false;
 }
 
@@ -46,7 +63,20 @@ bool moor_service_machine(struct moor_call *c, struct moor_machine *out)
         moor_call_error(c, 403, "MachineDisabled", "this machine is disabled");
         return false;
     }
-    return true;
+    return is_here(c, out);
+}
+
+bool moor_service_worker(struct moor_call *c, struct moor_machine *out)
+{
+    struct moor_live_status status = { .agent_version = "" };
+    if (!moor_service_machine(c, out))
+        return false;
+    moor_live_status(c->app->live, out->vm_id, c->now_ms, &status);
+    if (!moor_placement_too_old(&c->app->config.placement, status.agent_version))
+        return true;
+    moor_call_error(c, 403, "AgentTooOld", "this agent is of version %s; want %s or later",
+                    status.agent_version, c->app->config.placement.minimum_agent);
+    return false;
 }
 
 static bool invalid(struct moor_call *c, const char *what)

@@ -15,6 +15,9 @@ MOOR_NODISCARD bool moor_service_version(struct moor_call *c);
 
 /* The version, and the living machine {vmId} names, or answers 400, 403 MachineDisabled or 404. */
 MOOR_NODISCARD bool moor_service_machine(struct moor_call *c, struct moor_machine *out);
+/* The same, and 403 AgentTooOld for an agent below minimumAgentVersion: all calls but those that it
+ * needs to live and to be upgraded. */
+MOOR_NODISCARD bool moor_service_worker(struct moor_call *c, struct moor_machine *out);
 
 /* The body by a table, or answers 400 InvalidRequestContent. */
 MOOR_NODISCARD bool moor_service_decode(struct moor_call *c, const struct moor_json_shape *shape,

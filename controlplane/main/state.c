@@ -14,6 +14,7 @@
 #define CONFIG_MAX (64u << 10)
 
 /* Of one data collection rule in a minute, as Azure has them. */
+#define REGIONS_MAX      64
 #define DEFAULT_REQUESTS 12000u
 #define DEFAULT_WAITERS  10000u
 #define DEFAULT_BYTES    (UINT64_C(2) << 30)
@@ -37,6 +38,9 @@ static const struct moor_json_field config_fields[] = {
     AT(MOOR_F_U32, "certificateSeconds", lifecycle.certificate_s, 0, 10, 3650u * 86400u),
     AT(MOOR_F_U32, "reenrollmentDays", lifecycle.reenrollment_days, 0, 0, MOOR_REENROLLMENT_MAX),
     AT(MOOR_F_BOOL, "acceptPreviousKey", lifecycle.accept_previous_key, 0, 0, 0),
+    { MOOR_F_OBJ_LIST, "regions", offsetof(struct cp_config, placement.regions), 0, 0, REGIONS_MAX,
+      &moor_region_shape },
+    AT(MOOR_F_STR, "minimumAgentVersion", placement.minimum_agent, 0, 1, 32),
     AT(MOOR_F_STR_LIST, "hosts", hosts, MOOR_F_REQUIRED, 1, CP_WORDS_MAX * 2),
     { MOOR_F_END, NULL, 0, 0, 0, 0, NULL },
 };
@@ -98,9 +102,11 @@ static moor_code read_config(struct cp_state *s, struct moor_error *err)
     s->config.max_waiters = DEFAULT_WAITERS;
     s->config.lifecycle = (struct moor_lifecycle)MOOR_LIFECYCLE_DEFAULT;
     moor_code c = plat_read_all(path, CONFIG_MAX, &text, err);
-    return c ? c
-             : moor_json_decode(moor_buf_view(&text), path, &config_shape, &s->config, &s->arena,
-                                err);
+    if (!c)
+        c = moor_json_decode(moor_buf_view(&text), path, &config_shape, &s->config, &s->arena, err);
+    if (!c && moor_placement_check(&s->config.placement, err))
+        c = moor_context(err, "%s", path);
+    return c;
 }
 
 static moor_code write_config(struct cp_state *s, struct moor_error *err)
@@ -307,6 +313,7 @@ struct moor_app_config cp_state_app_config(struct cp_state *s, const char *base_
         .query_url = URL("/v1"),
         .packages_dir = cp_state_path(s, "packages"),
         .lifecycle = s->config.lifecycle,
+        .placement = s->config.placement,
     };
 #undef URL
 }

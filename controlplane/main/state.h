@@ -24,6 +24,7 @@ struct cp_config {
     uint64_t ingestion_requests, ingestion_bytes; /* of one data collection rule in a minute */
     uint32_t max_waiters;                         /* machines that wait for news at once */
     struct moor_lifecycle lifecycle;              /* of machines' identities */
+    struct moor_placement placement;
     struct moor_str_list hosts; /* in the TLS certificate; the first is in the public URL */
 };
 

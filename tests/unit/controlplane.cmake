@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 moor_test(unit/controlplane/engine/beats_test.c USES engine authz crypto store run posix)
 moor_test(unit/controlplane/engine/package_test.c USES engine authz crypto store run posix)
+moor_test(unit/controlplane/engine/placement_test.c USES engine authz crypto store run posix)
 moor_test(unit/controlplane/engine/onboard_test.c USES engine authz crypto store run posix)
 moor_test(unit/controlplane/engine/kql_test.c USES engine authz crypto store run posix)
 moor_test(unit/controlplane/engine/live_test.c USES engine authz crypto store run posix)
