@@ -150,7 +150,7 @@ static moor_code check_entries(struct moor_zip *zip, const char **names, struct 
     return check_parents(names, count, err);
 }
 
-static moor_code check_archive(struct moor_zip *zip, struct moor_error *err)
+moor_code moor_package_check_archive(struct moor_zip *zip, struct moor_error *err)
 {
     size_t count = moor_zip_count(zip);
     if (count == 0 || count > MOOR_PACKAGE_FILES_MAX)
@@ -346,7 +346,7 @@ static moor_code unpack_to(const struct plat_file *file, const char *folder,
     MOOR_AUTOPTR(moor_zip) zip = NULL;
     moor_code c = moor_zip_open(file, &zip, err);
     if (c == MOOR_OK)
-        c = check_archive(zip, err);
+        c = moor_package_check_archive(zip, err);
     if (c == MOOR_OK)
         c = plat_make_dirs(folder, PLAT_OWNER_ONLY, err);
     if (c == MOOR_OK)

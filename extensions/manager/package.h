@@ -30,6 +30,10 @@
 MOOR_NODISCARD moor_code moor_package_check_bytes(const struct plat_file *zip, uint64_t size,
                                                   const char *sha256_hex, struct moor_error *err);
 
+struct moor_zip;
+/* Judges names, kinds and sizes of all entries before one of them is read. */
+MOOR_NODISCARD moor_code moor_package_check_archive(struct moor_zip *zip, struct moor_error *err);
+
 /* What the package is installed as. Its own signingInfo, which a publisher's signature covers, must
  * say the same when it is there, and must be there when it is required. */
 struct moor_package_claim {

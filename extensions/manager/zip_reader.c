@@ -135,6 +135,7 @@ moor_code moor_zip_entry(struct moor_zip *z, size_t index, struct moor_zip_entry
     out->name = st.name;
     out->size = st.size;
     out->packed = st.comp_size;
+    out->mode = system == ZIP_OPSYS_UNIX ? (attributes >> 16) & 07777 : 0;
     out->is_dir = slash && !sealed && st.size == 0 && (type == 0 || type == UNIX_FOLDER);
     out->is_file = !slash && !sealed && (type == 0 || type == UNIX_FILE);
     return MOOR_OK;

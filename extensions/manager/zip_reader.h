@@ -27,6 +27,7 @@ MOOR_DEFINE_AUTOPTR(moor_zip)
 struct moor_zip_entry {
     const char *name; /* raw bytes, as long as the archive */
     uint64_t size, packed;
+    uint32_t mode;        /* permission bits; 0 = not said */
     bool is_file, is_dir; /* neither: a link, a device, or encrypted */
 };
 size_t moor_zip_count(const struct moor_zip *z);

@@ -36,8 +36,9 @@ LAYERS = {
     "extensions/contract": AGENT + ["contract"],
     "extensions/manager": AGENT + ["contract", "manager"],
     "extensions/builtin": PLATFORM + ["contract", "builtin"],
-    "extensions/sdk": PLATFORM + ["contract", "sdk"],
-    "agent/cli": AGENT + ["identity", "connect", "fetch", "logs", "contract", "manager", "cli"],
+    "extensions/sdk": PLATFORM + ["contract", "manager", "sdk"],  # it judges by the manager's rules
+    "agent/cli": AGENT + ["identity", "connect", "fetch", "logs", "contract", "manager", "sdk",
+                          "cli"],
     "agent/daemon": AGENT + ["identity", "connect", "fetch", "logs", "contract", "manager",
                              "daemon"],
     "controlplane/store": PLATFORM + ["store"],
