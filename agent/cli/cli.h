@@ -49,10 +49,10 @@ extern const struct moor_verb moor_verb_config_clear, moor_verb_config_get, moor
     moor_verb_config_list, moor_verb_config_set;
 extern const struct moor_verb moor_verb_check, moor_verb_check_identity, moor_verb_connect,
     moor_verb_connect_existing, moor_verb_disconnect, moor_verb_ensure_connected,
-    moor_verb_extension_list, moor_verb_extension_logs, moor_verb_extension_remove,
-    moor_verb_extension_repair, moor_verb_extension_show, moor_verb_genkey, moor_verb_help,
-    moor_verb_logs, moor_verb_logs_check, moor_verb_logs_queue, moor_verb_logs_status,
-    moor_verb_show, moor_verb_version;
+    moor_verb_extension_check, moor_verb_extension_list, moor_verb_extension_logs,
+    moor_verb_extension_remove, moor_verb_extension_repair, moor_verb_extension_show,
+    moor_verb_genkey, moor_verb_help, moor_verb_logs, moor_verb_logs_check, moor_verb_logs_queue,
+    moor_verb_logs_status, moor_verb_show, moor_verb_version;
 
 const struct moor_verb *const *moor_verbs(size_t *count);
 extern const struct moor_option moor_common_options[];

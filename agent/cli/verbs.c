@@ -33,6 +33,7 @@ static const struct moor_verb *const verbs[] = {
     &moor_verb_connect_existing,
     &moor_verb_disconnect,
     &moor_verb_ensure_connected,
+    &moor_verb_extension_check,
     &moor_verb_extension_list,
     &moor_verb_extension_logs,
     &moor_verb_extension_remove,
