@@ -183,13 +183,17 @@ moor_policy_verb moor_plan_verb(const struct moor_item *i,
                                 const struct moor_desired_extension *goal)
 {
     bool other = *i->old_version || strcmp(i->version, moor_plan_version(i, goal)) != 0;
+    bool new_here =
+        i->phase == MOOR_PHASE_UNPACKED || (i->phase == MOOR_PHASE_INSTALLED && i->enabled_seq < 0);
+    /* Something was given to an old version on the way to this one. */
+    bool updated = i->disable_exit != MOOR_EXIT_NOT_RUN || i->uninstall_exit != MOOR_EXIT_NOT_RUN;
     if (goal->state == MOOR_DESIRED_UNINSTALL)
         return MOOR_POLICY_UNINSTALL;
-    if (!on_disk(i->phase) || i->phase == MOOR_PHASE_UNPACKED)
+    if (!on_disk(i->phase) || (i->phase == MOOR_PHASE_UNPACKED && !updated))
         return MOOR_POLICY_INSTALL;
-    if (is_update(i->phase) || other)
+    if (is_update(i->phase) || other || (new_here && updated))
         return MOOR_POLICY_UPDATE;
-    if (i->phase == MOOR_PHASE_INSTALLED && i->enabled_seq < 0)
+    if (new_here)
         return MOOR_POLICY_INSTALL;
     return i->enabled_seq == (int64_t)i->seq ? MOOR_POLICY_ENABLE : MOOR_POLICY_CONFIGURE;
 }

@@ -17,7 +17,7 @@
 #include "core/trail.h"
 
 #define MOOR_RECORD_WINDOW_MS ((uint64_t)60 * 60 * 1000)
-#define MOOR_RECORD_REFUSALS  256
+#define MOOR_RECORD_REFUSALS  512
 
 struct moor_record_budget {
     uint64_t since_ms; /* monotonic; 0 = no refusal yet */

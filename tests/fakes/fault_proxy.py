@@ -155,7 +155,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _serve(self):
         proxy = self.server.proxy
         length = int(self.headers.get("Content-Length") or 0)
-        body = self.rfile.read(length) if length else self._chunked()
+        body = self.body = self.rfile.read(length) if length else self._chunked()
         line = f"{self.command} {self.path}"
         rule = proxy._seen(line, dict(self.headers.items()), body)
         if rule and rule.fault.run(self, lambda: self._forward(body)):

@@ -485,6 +485,13 @@ static void every_step_is_a_verb_to_local_policy(void)
         CHECK_INT(moor_plan_verb(i, &other), rows[n].other);
         CHECK_INT(moor_plan_verb(i, &gone), MOOR_POLICY_UNINSTALL);
     }
+    MOOR_AUTOPTR(moor_item) updated = make_item(MOOR_PHASE_INSTALLED);
+    const struct moor_desired_extension same = make_goal(SAME);
+    updated->enabled_seq = -1;
+    updated->disable_exit = 0; /* of the old version */
+    CHECK_INT(moor_plan_verb(updated, &same), MOOR_POLICY_UPDATE);
+    updated->phase = MOOR_PHASE_UNPACKED;
+    CHECK_INT(moor_plan_verb(updated, &same), MOOR_POLICY_UPDATE);
 }
 
 CHECK_MAIN(CHECK_TEST(every_phase_has_a_step_for_every_goal),
