@@ -9,6 +9,7 @@
 
 struct logs_options {
     const char *queue_max;
+    const char *workers;
 };
 
 struct logs_daemon {
@@ -20,6 +21,8 @@ struct logs_daemon {
 static const struct moor_option options[] = {
     { "queue-max", 0, "BYTES", offsetof(struct logs_options, queue_max),
       "how much the queue on disk may hold (default 268435456)" },
+    { "workers", 0, "COUNT", offsetof(struct logs_options, workers),
+      "how many flows are read and compressed at once, 1 to 16 (default 2)" },
     { NULL, 0, NULL, 0, NULL },
 };
 
@@ -61,17 +64,26 @@ static const struct moor_component components[] = {
     { .name = "logs", .start = start, .stop = stop, .release = release },
 };
 
+static moor_code read_options(const struct logs_options *o, struct moor_forwarder_opts *out,
+                              struct moor_error *err)
+{
+    moor_code c = MOOR_OK;
+    if (o->queue_max)
+        c = moor_parse_u64(moor_span_str(o->queue_max), 1, UINT64_MAX / 2, &out->queue_max, err);
+    if (c != MOOR_OK)
+        return moor_context(err, "--queue-max");
+    if (o->workers)
+        c = moor_parse_u32(moor_span_str(o->workers), 1, MOOR_FORWARDER_WORKERS_MAX, &out->workers,
+                           err);
+    return c == MOOR_OK ? c : moor_context(err, "--workers");
+}
+
 static moor_code run(struct moor_loop *l, const void *own, struct moor_error *err)
 {
     const struct logs_options *o = own;
     struct logs_daemon d = { .forwarder = NULL };
-    if (o->queue_max) {
-        moor_code c =
-            moor_parse_u64(moor_span_str(o->queue_max), 1, UINT64_MAX / 2, &d.opts.queue_max, err);
-        if (c != MOOR_OK)
-            return moor_context(err, "--queue-max");
-    }
-    return moor_service_run(l, components, MOOR_COUNTOF(components), &d, err);
+    moor_code c = read_options(o, &d.opts, err);
+    return c == MOOR_OK ? moor_service_run(l, components, MOOR_COUNTOF(components), &d, err) : c;
 }
 
 const struct moor_role moor_role_logs = {

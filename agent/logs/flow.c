@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/timefmt.h"
 #include "logs/flow_internal.h"
+#include "logs/samples.h"
 #include "platform/clock.h"
 #include "platform/random.h"
 #include "run/log.h"
@@ -575,6 +576,16 @@ static void add_oldest(const struct moor_flow *f, struct moor_buf *b)
     if (ms > 0)
         moor_buf_rfc3339(b, ms);
     moor_buf_char(b, '"');
+}
+
+void moor_flow_account(const struct moor_flow *f, struct moor_flow_sample *out)
+{
+    int64_t since = oldest_ms(f), now = plat_utc_ms();
+    *out = (struct moor_flow_sample){
+        .key = f->spec.key,
+        .counts = f->counts,
+        .oldest_s = since > 0 && since < now ? (uint64_t)(now - since) / 1000 : 0,
+    };
 }
 
 void moor_flow_status(const struct moor_flow *f, struct moor_buf *b)

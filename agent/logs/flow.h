@@ -87,6 +87,10 @@ bool moor_flow_is_unsaved(const struct moor_flow *f); /* something changed since
 /* The document of the last moor_flow_record() is on the disk: what it calls delivered can go. */
 void moor_flow_recorded(struct moor_flow *f);
 
+/* What became of its records; the key is borrowed. */
+struct moor_flow_sample;
+void moor_flow_account(const struct moor_flow *f, struct moor_flow_sample *out);
+
 /* Appends the flow's object of status.json. */
 void moor_flow_status(const struct moor_flow *f, struct moor_buf *b);
 

@@ -565,11 +565,12 @@ static moor_code set_folders(struct moor_forwarder *f, struct moor_error *err)
 static moor_code prepare(struct moor_forwarder *f, const struct moor_forwarder_opts *opts,
                          struct moor_error *err)
 {
+    const struct moor_pool_opts pool = { .threads = opts->workers, .queue_max = 2 * FLOWS_MAX };
     moor_code c = set_folders(f, err);
     if (c == MOOR_OK)
         c = moor_store_open(&f->store, opts->queue_max, err);
     if (c == MOOR_OK)
-        c = moor_pool_new(f->loop, NULL, &f->pool, err);
+        c = moor_pool_new(f->loop, &pool, &f->pool, err);
     if (c == MOOR_OK)
         c = moor_watchset_init(&f->file_watches, err);
     if (c == MOOR_OK)

@@ -17,7 +17,9 @@ struct moor_forwarder;
 
 struct moor_forwarder_opts {
     uint64_t queue_max; /* bytes; 0 = MOOR_QUEUE_BYTES_DEFAULT */
+    uint32_t workers;   /* threads that read and compress, a flow each; 0 = 2 */
 };
+#define MOOR_FORWARDER_WORKERS_MAX 16
 
 MOOR_NODISCARD moor_code moor_forwarder_new(struct moor_loop *l,
                                             const struct moor_forwarder_opts *opts,

@@ -24,7 +24,7 @@
 #define MOOR_PACK_RAW_MAX  ((size_t)8 * 1024 * 1024)
 #define MOOR_PACK_LIMIT    ((size_t)1024 * 1024) /* compressed: what the service takes at most */
 /* A library that takes whole texts has to be given memory for all of one. */
-#define MOOR_PACK_WHOLE_MAX ((size_t)4 * 1024 * 1024 - 64 * 1024)
+#define MOOR_PACK_WHOLE_MAX ((size_t)3 * 1024 * 1024)
 
 struct moor_packer;
 

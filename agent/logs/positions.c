@@ -46,6 +46,12 @@ static const struct moor_json_field counts_fields[] = {
 const struct moor_json_shape moor_log_counts_shape = { sizeof(struct moor_log_counts),
                                                        counts_fields, MOOR_F_STRICT };
 
+uint64_t moor_log_counts_dropped(const struct moor_log_counts *c)
+{
+    return c->dropped_format + c->dropped_refused + c->dropped_damaged + c->dropped_queue_full +
+           c->dropped_filtered + c->dropped_socket;
+}
+
 #define F(member) offsetof(struct moor_flow_record, member)
 static const struct moor_json_field flow_fields[] = {
     { MOOR_F_STR, "key", F(key), MOOR_F_REQUIRED, 1, 512, NULL },

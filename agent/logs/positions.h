@@ -57,6 +57,7 @@ struct moor_log_counts {
     uint64_t cut;  /* of received: longer than a line may be */
 };
 extern const struct moor_json_shape moor_log_counts_shape;
+uint64_t moor_log_counts_dropped(const struct moor_log_counts *c); /* for whatever reason */
 
 struct moor_flow_record {
     const char *key;

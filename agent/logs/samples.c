@@ -13,12 +13,15 @@
 #define DETAILED   "VmInsights"
 #define ORIGIN     "vm.azm.ms"
 #define NAME_TOTAL "_Total"
+#define FORWARDER  "Log Forwarder"
+#define EXACT_MAX  9e15 /* whole numbers up to here are written as such */
 
 /* What a counter is computed from. */
 struct reading {
     const struct plat_counters *before, *now;
     const struct plat_volume *volume;
     const struct plat_link *link, *link_before;
+    const struct moor_flow_sample *flow;
 };
 
 static double share(uint64_t part, uint64_t whole)
@@ -78,6 +81,11 @@ VALUE(link_tx_packets, (double)r->link->tx_packets)
 VALUE(link_rx_errors, (double)r->link->rx_errors)
 VALUE(link_tx_errors, (double)r->link->tx_errors)
 VALUE(uptime, (double)r->now->uptime_s)
+VALUE(flow_received, (double)r->flow->counts.received)
+VALUE(flow_acknowledged, (double)r->flow->counts.acknowledged)
+VALUE(flow_queued, (double)r->flow->counts.queued)
+VALUE(flow_dropped, (double)moor_log_counts_dropped(&r->flow->counts))
+VALUE(flow_oldest, (double)r->flow->oldest_s)
 
 /* A second's worth of what came and went since the sample before. */
 static bool rate(const struct reading *r, uint64_t now, uint64_t then, double *out)
@@ -99,7 +107,7 @@ static bool link_tx_rate(const struct reading *r, double *out)
     return r->link_before && rate(r, r->link->tx_bytes, r->link_before->tx_bytes, out);
 }
 
-typedef enum each { ONCE, EACH_VOLUME, EACH_LINK } each;
+typedef enum each { ONCE, EACH_VOLUME, EACH_LINK, EACH_FLOW } each;
 
 static const struct counter {
     const char *object, *name;
@@ -136,6 +144,13 @@ static const struct counter {
     { "Network", "Bytes Received/sec", EACH_LINK, link_rx_rate, "Network", "ReadBytesPerSecond" },
     { "Network", "Bytes Sent/sec", EACH_LINK, link_tx_rate, "Network", "WriteBytesPerSecond" },
     { "System", "Uptime", ONCE, uptime, NULL, NULL },
+    { FORWARDER, "Records Received", EACH_FLOW, flow_received, FORWARDER, "RecordsReceived" },
+    { FORWARDER, "Records Acknowledged", EACH_FLOW, flow_acknowledged, FORWARDER,
+      "RecordsAcknowledged" },
+    { FORWARDER, "Records Queued", EACH_FLOW, flow_queued, FORWARDER, "RecordsQueued" },
+    { FORWARDER, "Records Dropped", EACH_FLOW, flow_dropped, FORWARDER, "RecordsDropped" },
+    { FORWARDER, "Oldest Unacknowledged Seconds", EACH_FLOW, flow_oldest, FORWARDER,
+      "OldestUnacknowledgedSeconds" },
 };
 
 /* "Object(instance)\Counter" in its parts; a leading backslash is Windows' way. */
@@ -169,7 +184,7 @@ static bool word_fits(struct moor_span pattern, const char *word)
 static bool fits(const struct specifier *s, const struct counter *c)
 {
     if (moor_span_eq_str(s->object, DETAILED))
-        return c->insights_name;
+        return c->insights_name && c->of != EACH_FLOW;
     return word_fits(s->object, c->object) && word_fits(s->counter, c->name);
 }
 
@@ -196,6 +211,12 @@ static void begin_row(struct moor_buf *b, int64_t utc_ms, const char *computer)
     add(b, "Computer", computer);
 }
 
+static void add_number(struct moor_buf *b, const char *name, double value)
+{
+    bool whole = value >= 0 && value < EXACT_MAX && (double)(uint64_t)value == value;
+    moor_buf_fmt(b, whole ? ",\"%s\":%.0f" : ",\"%s\":%.6g", name, value);
+}
+
 static void add_perf(struct moor_buf *b, const struct moor_sample *s, const struct counter *c,
                      const char *instance, double value)
 {
@@ -205,18 +226,20 @@ static void add_perf(struct moor_buf *b, const struct moor_sample *s, const stru
     add(b, "CounterName", c->name);
     add(b, "InstanceName", instance);
     add(b, "CounterPath", moor_buf_cstr(&path));
-    moor_buf_fmt(b, ",\"CounterValue\":%.6g}", value);
+    add_number(b, "CounterValue", value);
+    moor_buf_char(b, '}');
 }
 
 static void add_insights(struct moor_buf *b, const struct counter *c, const char *instance,
                          double value)
 {
     MOOR_AUTO(moor_buf) tags = MOOR_BUF(1024);
-    static const char *const tag[] = { NULL, "vm.azm.ms/mountId", "vm.azm.ms/networkDeviceId" };
+    static const char *const tag[] = { NULL, "vm.azm.ms/mountId", "vm.azm.ms/networkDeviceId",
+                                       "flow" };
     add(b, "Origin", ORIGIN);
     add(b, "Namespace", c->insights_namespace);
     add(b, "Name", c->insights_name);
-    moor_buf_fmt(b, ",\"Val\":%.6g", value);
+    add_number(b, "Val", value);
     if (tag[c->of]) {
         moor_buf_fmt(&tags, "{\"%s\":", tag[c->of]);
         moor_buf_json_str(&tags, moor_span_str(instance));
@@ -234,9 +257,13 @@ static const struct plat_link *same_link(const struct plat_counters *c, const ch
     return NULL;
 }
 
-static size_t instances(const struct plat_counters *now, each of)
+static size_t instances(const struct moor_sample *s, each of)
 {
-    return of == ONCE ? 1 : of == EACH_VOLUME ? now->volume_count : now->link_count;
+    const size_t count[] = { [ONCE] = 1,
+                             [EACH_VOLUME] = s->now->volume_count,
+                             [EACH_LINK] = s->now->link_count,
+                             [EACH_FLOW] = s->flow_count };
+    return count[of];
 }
 
 /* The reading of instance i; its name. */
@@ -248,6 +275,10 @@ static const char *instance_of(const struct moor_sample *s, each of, size_t i, s
     if (of == EACH_VOLUME) {
         r->volume = &s->now->volumes[i];
         return r->volume->mount;
+    }
+    if (of == EACH_FLOW) {
+        r->flow = &s->flows[i];
+        return r->flow->key;
     }
     r->link = &s->now->links[i];
     r->link_before = same_link(s->before, r->link->name);
@@ -262,7 +293,7 @@ void moor_sample_rows(const struct moor_sample *s, const struct moor_str_list *s
         for (size_t c = 0; c < MOOR_COUNTOF(counters); c++) {
             if (!fits(&spec, &counters[c]) || (s->insights && !counters[c].insights_name))
                 continue;
-            for (size_t i = 0; i < instances(s->now, counters[c].of); i++) {
+            for (size_t i = 0; i < instances(s, counters[c].of); i++) {
                 struct reading r;
                 double value = 0;
                 const char *name = instance_of(s, counters[c].of, i, &r);

@@ -11,14 +11,24 @@
 
 #include "base/buf.h"
 #include "base/jsontab.h"
+#include "logs/positions.h"
 #include "platform/counters.h"
 
 /* Whether a specifier names a counter of ours; object and counter may be '*'. */
 bool moor_counter_known(const char *specifier);
 
+/* What became of a flow's records. */
+struct moor_flow_sample {
+    const char *key;
+    struct moor_log_counts counts;
+    uint64_t oldest_s; /* age of the oldest that is not acknowledged */
+};
+
 struct moor_sample {
     const struct plat_counters *before; /* of what is a rate or a share; NULL: those are left out */
     const struct plat_counters *now;
+    const struct moor_flow_sample *flows;
+    size_t flow_count;
     int64_t utc_ms;
     const char *computer;
     bool insights; /* rows of InsightsMetrics, not of Perf */

@@ -229,17 +229,30 @@ static void sample_end(void *ctx)
     moor_flow_row_end(ctx, false);
 }
 
+/* What became of the records of all flows; NULL when out of memory. */
+static struct moor_flow_sample *account(const struct moor_sources *s)
+{
+    struct moor_flow_sample *all = calloc(*s->count, sizeof(*all));
+    for (size_t i = 0; all && i < *s->count; i++)
+        moor_flow_account(s->flows[i], &all[i]);
+    return all;
+}
+
 static void take_counters(struct moor_sources *s, struct moor_flow *f, struct sampler *x)
 {
     const struct moor_flow_spec *spec = moor_flow_spec(f);
     struct plat_counters now;
+    struct moor_flow_sample *flows = account(s);
     plat_counters_read(&now);
     const struct moor_sample sample = { .before = x->measured ? &x->last : NULL,
                                         .now = &now,
+                                        .flows = flows,
+                                        .flow_count = flows ? *s->count : 0,
                                         .utc_ms = plat_utc_ms(),
                                         .computer = s->computer,
                                         .insights = moor_streq(spec->stream, INSIGHTS_STREAM) };
     moor_sample_rows(&sample, &spec->patterns, sample_row, sample_end, f);
+    free(flows);
     x->last = now;
     x->measured = true;
 }

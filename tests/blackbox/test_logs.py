@@ -274,6 +274,21 @@ def test_a_single_bad_record_does_not_hold_what_follows(running):
     assert running.endpoint.wait_lines(1) == ["good"]
 
 
+def test_a_table_that_takes_half_an_hour_at_a_time_gets_narrow_batches(running):
+    """Auxiliary tables; the records have times of their own, over a day."""
+    def span(rows):
+        times = [r["TimeGenerated"] for r in rows]
+        return 204 if max(times)[:13] == min(times)[:13] else 400
+    running.endpoint.always = span
+    times = [f"2026-11-22T{n // 60 % 24:02}:{n % 60:02}:00Z" for n in range(1440)]
+    append(running.log("a.json"), *(json.dumps({"TimeGenerated": t, "N": n}) for n, t in enumerate(times)))
+    running.rule(running.log("a.json"), kind="json")
+    rows = running.endpoint.wait_rows(1440)
+    assert [(r["N"], r["TimeGenerated"]) for r in rows] == list(enumerate(times))
+    wait_for(lambda: running.counts()["acknowledged"] == 1440)
+    assert running.balanced()["droppedRefused"] == 0
+
+
 def test_a_destination_that_refuses_everything_is_not_fed_record_by_record(running):
     running.endpoint.always = 400
     append(running.log(), *numbered(0, 1000))

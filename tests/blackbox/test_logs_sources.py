@@ -10,7 +10,7 @@ import time
 import pytest
 
 from harness.process import program, wait_for
-from log_machine import ID, LogMachine
+from log_machine import ID, LogMachine, append
 
 
 @pytest.fixture
@@ -413,3 +413,24 @@ def test_the_command_judges_a_rule_before_it_is_used(box):
     path.write_text('{"schema": 1,\n "id": }')
     code, _, error = ask(box, "check", str(path))
     assert code == 23 and ("line 2" in error or "byte" in error), error
+
+
+def test_the_forwarders_own_accounting_becomes_rows(box):
+    body = box.rule_body([box.log()])
+    body["properties"]["dataSources"]["performanceCounters"] = [
+        {"name": "own", "streams": ["Microsoft-Perf", "Microsoft-InsightsMetrics"],
+         "samplingFrequencyInSeconds": 1, "counterSpecifiers": ["\\Log Forwarder(*)\\*"]}]
+    body["properties"]["dataFlows"][0]["streams"] += ["Microsoft-Perf", "Microsoft-InsightsMetrics"]
+    append(box.log(), *(f"line {n}" for n in range(1234)))
+    box.connect()
+    box.write_rule(body)
+    box.start()
+    flow = f"{ID}/Custom-App/app"
+
+    def latest(stream, which, value):
+        return {row[which]: row[value] for row in box.endpoint.rows(stream)
+                if flow in (row.get("InstanceName"), json.loads(row.get("Tags", "{}")).get("flow"))}
+    wait_for(lambda: latest("Microsoft-Perf", "CounterName", "CounterValue") == {
+        "Records Received": 1234, "Records Acknowledged": 1234, "Records Queued": 0,
+        "Records Dropped": 0, "Oldest Unacknowledged Seconds": 0}, 40)
+    wait_for(lambda: latest("Microsoft-InsightsMetrics", "Name", "Val").get("RecordsAcknowledged") == 1234, 40)
