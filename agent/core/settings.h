@@ -61,6 +61,9 @@ struct moor_settings {
     struct moor_str_list logs_allow_paths;   /* empty = any path the role may read */
     struct moor_str_list logs_deny_paths;    /* wins */
     struct moor_str_list logs_syslog;        /* where syslog messages come from */
+    const char *logs_syslog_certificate;     /* of tls: in logs.syslog; "" = none */
+    const char *logs_syslog_key;             /* likewise */
+    const char *logs_syslog_client_ca;       /* "" = senders need no certificate */
     const char *logs_compression;            /* "fastest", ... */
     int logs_body_limit;                     /* moor_body_limit */
 };

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "http/tls_stream.h"
 #include "platform/clock.h"
 #include "platform/host.h"
 #include "platform/net.h"
@@ -30,6 +31,7 @@ struct socket {
     bool connection;
     uint32_t lost; /* so many, says the system */
     /* A connection's: */
+    struct moor_tls_stream *tls; /* which has the descriptor; NULL = plain */
     char address[64];
     struct moor_buf left; /* an unfinished message */
     struct moor_syslog_frames frames;
@@ -38,6 +40,7 @@ struct socket {
 struct moor_intake {
     struct moor_loop *loop;
     struct moor_intake_to to;
+    struct moor_server_tls *tls; /* NULL: none */
     struct socket *sockets;
     size_t connections;
     bool paused;      /* connections wait for room */
@@ -54,7 +57,9 @@ static void close_socket(struct socket *s)
     *at = s->next;
     s->owner->connections -= s->connection;
     moor_watch_free(s->watch);
-    plat_net_close(s->fd);
+    moor_tls_stream_free(s->tls);
+    if (s->fd >= 0)
+        plat_net_close(s->fd);
     moor_buf_drop(&s->left);
     free(s);
 }
@@ -140,9 +145,20 @@ static void take_frames(struct socket *s, size_t n, bool last)
 static void pause_connections(struct moor_intake *in, bool paused)
 {
     in->paused = paused;
-    for (struct socket *s = in->sockets; s; s = s->next)
-        if (s->connection)
+    for (struct socket *s = in->sockets; s; s = s->next) {
+        if (s->tls)
+            moor_tls_stream_pause(s->tls, paused);
+        else if (s->connection)
             moor_watch_pause(s->watch, paused);
+    }
+}
+
+/* What of the room is taken by an unfinished message. */
+static size_t put_left(const struct socket *s)
+{
+    if (s->left.len > 0)
+        memcpy(s->owner->room, s->left.data, s->left.len);
+    return s->left.len;
 }
 
 static void on_bytes(void *ctx)
@@ -150,13 +166,12 @@ static void on_bytes(void *ctx)
     struct socket *s = ctx;
     struct moor_intake *in = s->owner;
     struct moor_error e = MOOR_ERROR_INIT;
-    size_t have = s->left.len, got = 0;
+    size_t got = 0;
     if (in->to.is_full(in->to.ctx)) {
         pause_connections(in, true);
         return;
     }
-    if (have > 0)
-        memcpy(in->room, s->left.data, have);
+    size_t have = put_left(s);
     moor_code c = plat_receive(s->fd, in->room + have, READ_BYTES, &got, NULL, NULL, &e);
     if (c == MOOR_E_TRANSIENT)
         return;
@@ -164,6 +179,26 @@ static void on_bytes(void *ctx)
     take_frames(s, have + got, end);
     if (end || s->left.failed)
         close_socket(s);
+}
+
+static void on_tls_bytes(void *ctx)
+{
+    struct socket *s = ctx;
+    struct moor_intake *in = s->owner;
+    bool end = false;
+    while (!end) {
+        if (in->to.is_full(in->to.ctx)) {
+            pause_connections(in, true);
+            return;
+        }
+        size_t have = put_left(s), got = moor_tls_stream_read(s->tls, in->room + have, READ_BYTES);
+        end = moor_tls_stream_ended(s->tls);
+        if (got == 0 && !end)
+            return;
+        take_frames(s, have + got, end);
+        end = end || s->left.failed;
+    }
+    close_socket(s);
 }
 
 /* Whether one more of this address is too many. */
@@ -175,13 +210,34 @@ static bool too_many(const struct moor_intake *in, const char *address)
     return in->connections >= CONNECTIONS_MAX || same >= FROM_ONE_MAX;
 }
 
-static void on_connection(void *ctx)
+/* Takes the descriptor over. */
+static struct socket *add_connection(struct moor_intake *in, int fd, bool tls,
+                                     struct moor_error *err)
 {
-    struct moor_intake *in = ((struct socket *)ctx)->owner;
+    if (!tls)
+        return add_socket(in, fd, on_bytes, err);
+    struct socket *s = calloc(1, sizeof(*s));
+    if (!s) {
+        plat_net_close(fd);
+        (void)!moor_fail(err, MOOR_E_NOMEM, "syslog: out of memory");
+        return NULL;
+    }
+    *s = (struct socket){ .owner = in, .fd = -1, .next = in->sockets };
+    s->left.max = ROOM_BYTES;
+    in->sockets = s;
+    if (moor_tls_stream_new(in->loop, in->tls, fd, on_tls_bytes, s, &s->tls, err) == MOOR_OK)
+        return s;
+    close_socket(s);
+    return NULL;
+}
+
+static void accept_one(struct socket *listener, bool tls)
+{
+    struct moor_intake *in = listener->owner;
     struct moor_error e = MOOR_ERROR_INIT;
     struct plat_peer peer;
     int fd = -1;
-    if (plat_accept(((struct socket *)ctx)->fd, &fd, &peer, &e) != MOOR_OK)
+    if (plat_accept(listener->fd, &fd, &peer, &e) != MOOR_OK)
         return;
     if (too_many(in, peer.address)) {
         if (!in->turned_away)
@@ -191,13 +247,24 @@ static void on_connection(void *ctx)
         plat_net_close(fd);
         return;
     }
-    struct socket *s = add_socket(in, fd, on_bytes, &e);
+    struct socket *s = add_connection(in, fd, tls, &e);
     if (!s)
         return;
     s->connection = true;
     in->connections++;
     memcpy(s->address, peer.address, sizeof(s->address));
-    moor_watch_pause(s->watch, in->paused);
+    if (in->paused)
+        pause_connections(in, true);
+}
+
+static void on_connection(void *ctx)
+{
+    accept_one(ctx, false);
+}
+
+static void on_tls_connection(void *ctx)
+{
+    accept_one(ctx, true);
 }
 
 /* "ADDRESS:PORT" */
@@ -249,7 +316,8 @@ static moor_code open_one(struct moor_intake *in, const char *from, struct moor_
         void (*readable)(void *);
     } kinds[] = { { "unix:", open_unix, on_datagrams },
                   { "udp:", open_udp, on_datagrams },
-                  { "tcp:", open_tcp, on_connection } };
+                  { "tcp:", open_tcp, on_connection },
+                  { "tls:", open_tcp, on_tls_connection } };
     for (size_t i = 0; i < MOOR_COUNTOF(kinds); i++) {
         size_t n = strlen(kinds[i].prefix);
         int fd = -1;
@@ -257,6 +325,9 @@ static moor_code open_one(struct moor_intake *in, const char *from, struct moor_
         char number[8];
         if (strncmp(from, kinds[i].prefix, n) != 0)
             continue;
+        if (kinds[i].readable == on_tls_connection && !in->tls)
+            return moor_fail(err, MOOR_E_BADINPUT,
+                             "want logs.syslogCertificate and logs.syslogKey");
         moor_code c = kinds[i].open(from + n, &fd, &port, err);
         if (c != MOOR_OK)
             return c;
@@ -266,12 +337,23 @@ static moor_code open_one(struct moor_intake *in, const char *from, struct moor_
         moor_log(MOOR_LOG_INFO, "logs.syslog_listens", "at", from, "port", number, NULL);
         return MOOR_OK;
     }
-    return moor_fail(err, MOOR_E_BADINPUT, "want journal, unix:, udp: or tcp:");
+    return moor_fail(err, MOOR_E_BADINPUT, "want journal, unix:, udp:, tcp: or tls:");
+}
+
+void moor_intake_reload(struct moor_intake *in, const struct moor_http_tls *tls)
+{
+    struct moor_error e = MOOR_ERROR_INIT;
+    if (!tls)
+        return;
+    moor_code c =
+        in->tls ? moor_server_tls_load(in->tls, tls, &e) : moor_server_tls_new(tls, &in->tls, &e);
+    if (c != MOOR_OK)
+        moor_log_error(MOOR_LOG_ERROR, "logs.syslog_certificate_refused", &e, NULL);
 }
 
 moor_code moor_intake_new(struct moor_loop *l, const struct moor_str_list *from,
-                          const struct moor_intake_to *to, struct moor_intake **out,
-                          struct moor_error *err)
+                          const struct moor_http_tls *tls, const struct moor_intake_to *to,
+                          struct moor_intake **out, struct moor_error *err)
 {
     MOOR_AUTOPTR(moor_intake) in = calloc(1, sizeof(*in));
     if (in)
@@ -280,6 +362,7 @@ moor_code moor_intake_new(struct moor_loop *l, const struct moor_str_list *from,
         return moor_fail(err, MOOR_E_NOMEM, "syslog: out of memory");
     in->loop = l;
     in->to = *to;
+    moor_intake_reload(in, tls);
     for (size_t i = 0; i < from->count; i++) {
         struct moor_error e = MOOR_ERROR_INIT;
         if (!moor_streq(from->items[i], "journal") && open_one(in, from->items[i], &e) != MOOR_OK)
@@ -296,6 +379,7 @@ void moor_intake_free(struct moor_intake *in)
         return;
     while (in->sockets)
         close_socket(in->sockets);
+    moor_server_tls_free(in->tls);
     free(in->room);
     free(in);
 }

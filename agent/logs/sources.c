@@ -108,31 +108,43 @@ static void close_intake(struct moor_sources *s)
     s->intake_from = NULL;
 }
 
-static moor_code join_setting(const struct moor_str_list *from, char **out, struct moor_error *err)
+/* All that the sockets are made of. */
+static moor_code join_settings(const struct moor_settings *set, char **out, struct moor_error *err)
 {
     MOOR_AUTO(moor_buf) b = MOOR_BUF(SETTING_BYTES);
-    for (size_t i = 0; i < from->count; i++) {
-        moor_buf_str(&b, from->items[i]);
-        moor_buf_char(&b, '\n');
-    }
+    for (size_t i = 0; i < set->logs_syslog.count; i++)
+        moor_buf_fmt(&b, "%s\n", set->logs_syslog.items[i]);
+    moor_buf_fmt(&b, "%s\n%s\n%s", set->logs_syslog_certificate, set->logs_syslog_key,
+                 set->logs_syslog_client_ca);
     return moor_buf_take(&b, "logs.syslog", out, err);
 }
 
-static void apply_intake(struct moor_sources *s, const struct moor_str_list *from)
+static const char *given(const char *path)
+{
+    return *path ? path : NULL;
+}
+
+static void apply_intake(struct moor_sources *s, const struct moor_settings *set)
 {
     const struct moor_intake_to to = { s->computer, on_message, on_lost, is_full, s };
+    const struct moor_http_tls files = { given(set->logs_syslog_certificate),
+                                         given(set->logs_syslog_key),
+                                         given(set->logs_syslog_client_ca) };
+    const struct moor_http_tls *tls = files.certificate_file && files.key_file ? &files : NULL;
     struct moor_error e = MOOR_ERROR_INIT;
     MOOR_AUTOSTR wanted = NULL;
     if (!any_of(s, MOOR_FLOW_SYSLOG)) {
         close_intake(s);
         return;
     }
-    moor_code c = join_setting(from, &wanted, &e);
-    if (c == MOOR_OK && s->intake && moor_streq(wanted, s->intake_from))
+    moor_code c = join_settings(set, &wanted, &e);
+    if (c == MOOR_OK && s->intake && moor_streq(wanted, s->intake_from)) {
+        moor_intake_reload(s->intake, tls);
         return;
+    }
     close_intake(s);
     if (c == MOOR_OK)
-        c = moor_intake_new(s->loop, from, &to, &s->intake, &e);
+        c = moor_intake_new(s->loop, &set->logs_syslog, tls, &to, &s->intake, &e);
     if (c != MOOR_OK)
         moor_log_error(MOOR_LOG_ERROR, "logs.syslog_refused", &e, NULL);
     s->intake_from = MOOR_TAKE(wanted);
@@ -367,7 +379,7 @@ void moor_sources_free(struct moor_sources *s)
 
 void moor_sources_apply(struct moor_sources *s, const struct moor_logs_config *c)
 {
-    apply_intake(s, &c->settings.logs_syslog);
+    apply_intake(s, &c->settings);
     apply_journal(s);
     read_facts(s, &c->machine);
     on_sample_timer(s);

@@ -92,7 +92,8 @@ static moor_code base_url(struct daemon *d, const char **url, struct moor_error 
 
 static struct moor_http_tls tls_files(struct daemon *d)
 {
-    return (struct moor_http_tls){ d->certificate, d->certificate_key };
+    return (struct moor_http_tls){ .certificate_file = d->certificate,
+                                   .key_file = d->certificate_key };
 }
 
 /* Every few hours, and on SIGHUP: a certificate that is about to end is made anew, and what is in

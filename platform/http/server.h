@@ -40,6 +40,7 @@ struct moor_http_limits {
 struct moor_http_tls {
     const char *certificate_file; /* PEM, leaf first */
     const char *key_file;         /* PEM */
+    const char *client_ca_file;   /* PEM: clients must have a certificate of it; NULL = need none */
 };
 
 typedef void (*moor_http_handler)(void *ctx, struct moor_http_exchange *ex);

@@ -107,6 +107,12 @@ static moor_code load_files(SSL_CTX *ctx, const struct moor_http_tls *files, str
         return fail_tls(err, files->certificate_file);
     if (SSL_CTX_use_PrivateKey_file(ctx, files->key_file, SSL_FILETYPE_PEM) != 1)
         return fail_tls(err, files->key_file);
+    if (!files->client_ca_file)
+        return MOOR_OK;
+    if (SSL_CTX_load_verify_file(ctx, files->client_ca_file) != 1)
+        return fail_tls(err, files->client_ca_file);
+    SSL_CTX_set_client_CA_list(ctx, SSL_load_client_CA_file(files->client_ca_file));
+    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
     return MOOR_OK;
 }
 

@@ -161,7 +161,8 @@ class LogMachine:
     def settings(self, **values):
         names = {"allow": "logs.allowPaths", "deny": "logs.denyPaths",
                  "compression": "logs.compression", "body_limit": "logs.bodyLimit",
-                 "syslog": "logs.syslog"}
+                 "syslog": "logs.syslog", "certificate": "logs.syslogCertificate",
+                 "key": "logs.syslogKey", "client_ca": "logs.syslogClientCa"}
         text = json.dumps({"schema": 1, **{names[k]: v for k, v in values.items()}})
         (self.root / "var/opt/azcmagent/localconfig.json").write_text(text)
 

@@ -16,7 +16,8 @@
 
 static struct moor_http_tls make_files(void)
 {
-    struct moor_http_tls files = { os_temp("cert.pem"), os_temp("key.pem") };
+    struct moor_http_tls files = { .certificate_file = os_temp("cert.pem"),
+                                   .key_file = os_temp("key.pem") };
     EVP_PKEY *key = EVP_EC_gen("P-256");
     X509 *x = X509_new();
     (void)ASN1_INTEGER_set(X509_get_serialNumber(x), 1);
