@@ -4,12 +4,28 @@
 
 #include "base/buf.h"
 #include "cli/cli.h"
+#include "manager/command.h"
 #include "manager/item.h"
+#include "manager/launch.h"
 #include "manager/report.h"
 #include "manager/requests.h"
 #include "platform/dirs.h"
 
-struct moor_json *moor_cli_extension_json(const struct moor_item *i)
+/* What its handler uses with all it started; left out where the system does not tell. */
+static void add_usage(struct moor_json *e, const struct moor_item *i, const char *way)
+{
+    MOOR_AUTO(moor_buf) handler = MOOR_BUF(MOOR_HANDLER_NAME_MAX);
+    struct plat_usage usage;
+    moor_buf_handler(&handler, i);
+    if (!moor_launch_usage(way, moor_buf_cstr(&handler), &usage))
+        return;
+    struct moor_json *u = moor_json_new_object();
+    moor_json_set_int(u, "cpuMilliseconds", (int64_t)usage.cpu_ms);
+    moor_json_set_int(u, "memoryBytes", (int64_t)usage.memory_bytes);
+    moor_json_set(e, "usage", u);
+}
+
+struct moor_json *moor_cli_extension_json(const struct moor_item *i, const char *way)
 {
     const struct {
         const char *key, *value;
@@ -22,10 +38,12 @@ struct moor_json *moor_cli_extension_json(const struct moor_item *i)
         { "provisioningState", moor_report_provisioning(i) },
         { "errorCode", i->error_code },
         { "message", i->message },
+        { "commandsRunIn", way },
     };
     struct moor_json *e = moor_json_new_object();
     for (size_t n = 0; n < MOOR_COUNTOF(texts); n++)
         moor_json_set_str(e, texts[n].key, texts[n].value);
+    add_usage(e, i, way);
     return e;
 }
 
@@ -44,7 +62,7 @@ moor_code moor_cli_extensions(struct moor_json **out, struct moor_error *err)
         return c;
     *out = moor_json_new_array();
     for (size_t n = 0; n < items.count; n++)
-        moor_json_push(*out, moor_cli_extension_json(items.list[n]));
+        moor_json_push(*out, moor_cli_extension_json(items.list[n], items.way));
     return MOOR_OK;
 }
 
@@ -172,7 +190,10 @@ const struct moor_verb moor_verb_extension_list = {
     .name = "extension list",
     .words = "",
     .summary = "list the extensions of this machine",
-    .text = "What the extensions role knows, connected or not.\n",
+    .text =
+        "What the extensions role knows, connected or not. -j also tells what each handler uses\n"
+        "with all it started, and how its commands are run: as services of systemd, or as\n"
+        "children in control groups (cgroup2, cgroup1) or with rlimits.\n",
     .admin = true,
     .run = run_list,
 };

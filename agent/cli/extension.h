@@ -9,12 +9,13 @@
 #include "cli/cli.h"
 #include "manager/item.h"
 
-/* A list of objects: name, publisher, type, version, state, provisioningState, errorCode, message.
- * Empty when there are none; DENIED unless root calls. The caller frees. */
+/* A list of objects: name, publisher, type, version, state, provisioningState, errorCode, message,
+ * commandsRunIn, and usage where it is known. Empty when there are none; DENIED unless root calls.
+ * The caller frees. */
 MOOR_NODISCARD moor_code moor_cli_extensions(struct moor_json **out, struct moor_error *err);
 
-/* One of them. The caller frees; NULL when out of memory. */
-struct moor_json *moor_cli_extension_json(const struct moor_item *i);
+/* One of them; way is that of the items it is among. The caller frees; NULL when out of memory. */
+struct moor_json *moor_cli_extension_json(const struct moor_item *i, const char *way);
 
 MOOR_NODISCARD moor_code moor_cli_extension_items(struct moor_items *out, struct moor_error *err);
 

@@ -75,12 +75,15 @@ static void add_status(struct moor_json *v, const struct moor_item *i)
 
 static void add_running(struct moor_json *v, const struct moor_item *i)
 {
-    if (!i->running.pid)
+    if (!i->running.on)
         return;
     struct moor_json *r = moor_json_set(v, "running", moor_json_new_object());
-    moor_json_set_str(r, "command", moor_handler_verb_name(i->running_verb));
-    moor_json_set_int(r, "pid", i->running.pid);
-    set_time(r, "since", i->running_since_ms);
+    moor_json_set_str(r, "command", moor_handler_verb_name(i->running.verb));
+    if (*i->running.unit)
+        moor_json_set_str(r, "unit", i->running.unit);
+    else
+        moor_json_set_int(r, "pid", i->running.process.pid);
+    set_time(r, "since", i->running.since_ms);
 }
 
 static void add_paths(struct moor_json *v, const struct moor_item *i)
@@ -106,21 +109,15 @@ static void add_paths(struct moor_json *v, const struct moor_item *i)
 static void add_limits(struct moor_json *v, const struct moor_item *i)
 {
     MOOR_AUTO(moor_arena) arena = MOOR_ARENA(ARENA_MAX);
-    MOOR_AUTO(moor_buf) name = MOOR_BUF(512);
+    MOOR_AUTO(moor_buf) name = MOOR_BUF(MOOR_HANDLER_NAME_MAX);
     struct moor_manifest manifest;
-    struct plat_usage usage;
-    moor_buf_fmt(&name, "%s.%s", i->publisher, i->type);
+    moor_buf_handler(&name, i);
     if (*i->version && moor_folder_manifest(i, false, &manifest, &arena, NULL) == MOOR_OK) {
         const struct plat_limits l = moor_command_limits(moor_buf_cstr(&name), &manifest);
         struct moor_json *limits = moor_json_set(v, "limits", moor_json_new_object());
         moor_json_set_int(limits, "cpuPercent", l.cpu_percent);
         moor_json_set_int(limits, "memoryBytes", (int64_t)l.memory_max);
         moor_json_set_int(limits, "tasks", l.tasks_max);
-    }
-    if (plat_group_usage(moor_buf_cstr(&name), &usage)) {
-        struct moor_json *used = moor_json_set(v, "usage", moor_json_new_object());
-        moor_json_set_int(used, "cpuMilliseconds", (int64_t)usage.cpu_ms);
-        moor_json_set_int(used, "memoryBytes", (int64_t)usage.memory_bytes);
     }
 }
 
@@ -140,9 +137,9 @@ static void add_numbers(struct moor_json *v, const struct moor_item *i)
         moor_json_set_int(v, numbers[n].name, numbers[n].value);
 }
 
-static struct moor_json *all_of(const struct moor_item *i)
+static struct moor_json *all_of(const struct moor_item *i, const char *way)
 {
-    struct moor_json *v = moor_cli_extension_json(i);
+    struct moor_json *v = moor_cli_extension_json(i, way);
     moor_json_set_str(v, "remedy", remedy_for(i->error_code));
     moor_json_set_str(v, "phase", moor_phase_name(i->phase));
     moor_json_set_str(v, "oldVersion", i->old_version);
@@ -183,6 +180,7 @@ static const struct {
     { "Status Written", "statusTime" },
     { "Running Command", "running.command" },
     { "Running Process", "running.pid" },
+    { "Running Unit", "running.unit" },
     { "Running Since", "running.since" },
     { "Folder", "paths.folder" },
     { "Log Folder", "paths.log" },
@@ -230,7 +228,7 @@ static moor_azcm run_show(struct moor_cli *cli, const void *options, const struc
     moor_azcm number = moor_cli_extension_named(cli, words, &items, &i);
     if (number != AZCM_OK)
         return number;
-    MOOR_AUTOPTR(moor_json) v = all_of(i);
+    MOOR_AUTOPTR(moor_json) v = all_of(i, items.way);
     if (cli->json)
         moor_say_json(v);
     else

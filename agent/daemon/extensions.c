@@ -3,7 +3,9 @@
 #include "daemon/role.h"
 
 #include "manager/manager.h"
+#include "platform/dirs.h"
 #include "platform/self.h"
+#include "platform/unit.h"
 #include "run/component.h"
 
 struct extensions_daemon {
@@ -17,7 +19,9 @@ static moor_code start(struct moor_service *s, void *daemon, struct moor_error *
     moor_code c = plat_program_path(&d->program, err);
     if (c != MOOR_OK)
         return c;
-    const struct moor_manager_opts opts = { .program = d->program };
+    /* A trial leaves nothing in the system's service manager. */
+    const struct moor_manager_opts opts = { .program = d->program,
+                                            .services = !*plat_dirs_root() && plat_units_here() };
     return moor_manager_new(moor_service_loop(s), &opts, &d->manager, err);
 }
 

@@ -83,11 +83,11 @@ void moor_work_fail(struct moor_work *w, const char *error_code, int64_t code, c
     moor_manager_fail_item(i, error_code, code, message);
 }
 
-static void drop_group(const struct moor_item *i)
+static void drop_limits(struct moor_manager *m, const struct moor_item *i)
 {
-    MOOR_AUTO(moor_buf) name = MOOR_BUF(300);
-    moor_buf_fmt(&name, "%s.%s", i->publisher, i->type);
-    plat_group_remove(moor_buf_cstr(&name));
+    MOOR_AUTO(moor_buf) name = MOOR_BUF(MOOR_HANDLER_NAME_MAX);
+    moor_buf_handler(&name, i);
+    moor_launch_forget_handler(m->launcher, moor_buf_cstr(&name));
 }
 
 static void advance(struct moor_manager *m, struct moor_item *i, const struct moor_step *step)
@@ -106,7 +106,7 @@ static void advance(struct moor_manager *m, struct moor_item *i, const struct mo
         i->disable_exit = i->uninstall_exit = MOOR_EXIT_NOT_RUN;
     }
     if (step->next == MOOR_PHASE_UNINSTALLED && step->action != MOOR_ACT_LEAVE)
-        drop_group(i);
+        drop_limits(m, i);
     if (step->next == MOOR_PHASE_UNINSTALLED)
         moor_item_settle(i, MOOR_OUTCOME_SUCCEEDED, "", 0, "Plugin uninstalled");
 }
@@ -208,7 +208,7 @@ static void command_failed(struct moor_work *w, const struct moor_command_result
     const char *verb = moor_handler_verb_name(w->step.verb);
     MOOR_AUTO(moor_buf) text = MOOR_BUF(MOOR_ITEM_MESSAGE_MAX);
     describe(&text, w, r);
-    if (r->signaled && !r->timed_out && ++i->killed < KILLED_TRIES) {
+    if (r->signaled && !r->timed_out && !r->oom && ++i->killed < KILLED_TRIES) {
         /* Not its own decision and not ours: handlers' commands may be given again. */
         moor_log(MOOR_LOG_WARNING, "handler.killed", "name", i->name, "verb", verb, NULL);
         moor_manager_wait(w->m, i, KILLED_WAIT_MS);
@@ -229,13 +229,32 @@ static void command_failed(struct moor_work *w, const struct moor_command_result
                    moor_buf_cstr(&text));
 }
 
+static bool failed_to_start(struct moor_manager *m, struct moor_item *i,
+                            const struct moor_step *step, const struct moor_error *err);
+
+/* Nothing to be dealt with: what is not known to have run is given by the next plan, as handlers
+ * must bear. */
+static bool did_not_end(struct moor_work *w, const struct moor_command_result *r)
+{
+    if (r->error)
+        (void)failed_to_start(w->m, w->item, &w->step, r->error);
+    if (!r->error && !r->lost)
+        return false;
+    moor_work_done(w);
+    return true;
+}
+
 static void on_command(void *ctx, const struct moor_command_result *r)
 {
     struct moor_work *w = ctx;
     struct moor_item *i = w->item;
     struct moor_error err = MOOR_ERROR_INIT;
-    bool good = !r->signaled && !r->timed_out && r->code == 0;
-    i->running = (struct plat_process_id){ 0, 0 };
+    bool good = !r->signaled && !r->timed_out && !r->oom && r->code == 0;
+    i->running.on = false;
+    if (moor_items_end(&w->m->items, i, &err) != MOOR_OK)
+        moor_log_error(MOOR_LOG_WARNING, "handler.unit-kept", &err, "name", i->name, NULL);
+    if (did_not_end(w, r))
+        return;
     if (good) {
         i->killed = 0;
         keep_exit(i, &w->step, r);
@@ -296,6 +315,30 @@ static void find_proxy(struct moor_proxy *out)
         moor_log_error(MOOR_LOG_WARNING, "handler.without-proxy", &err, NULL);
 }
 
+/* Before it is given: how it ends finds whoever reads this. */
+static moor_code note_command(struct moor_work *w, struct moor_error *err)
+{
+    MOOR_AUTO(moor_buf) unit = MOOR_BUF(255);
+    MOOR_AUTO(moor_buf) handler = MOOR_BUF(MOOR_HANDLER_NAME_MAX);
+    struct moor_running *r = &w->item->running;
+    moor_buf_handler(&handler, w->item);
+    moor_buf_launch_unit(&unit, w->m->launcher, moor_buf_cstr(&handler), w->item->seq,
+                         moor_handler_verb_name(w->step.verb), ++w->m->items.commands);
+    moor_code c = moor_item_set(&r->unit, moor_buf_cstr(&unit), err);
+    if (c == MOOR_OK)
+        c = moor_item_set(&r->goal, w->goal, err);
+    if (c != MOOR_OK)
+        return c;
+    r->on = true;
+    r->process = (struct plat_process_id){ 0, 0 };
+    r->verb = w->step.verb;
+    r->old = w->step.old;
+    r->may_fail = w->step.may_fail;
+    r->next = w->step.next;
+    r->since_ms = plat_utc_ms();
+    return MOOR_OK;
+}
+
 static moor_code start_command(struct moor_work *w, struct moor_error *err)
 {
     struct moor_manager *m = w->m;
@@ -308,22 +351,19 @@ static moor_code start_command(struct moor_work *w, struct moor_error *err)
         add_exits(&exits, m, i);
     const struct moor_command_opts opts = {
         .item = i,
-        .verb = w->step.verb,
-        .old = w->step.old,
         .himds_port = himds_port(&port),
         .timeout_ms = m->timeouts_ms[w->step.verb],
         .proxy = &proxy,
         .disable_exits = exits.len ? moor_buf_cstr(&exits) : NULL,
     };
-    moor_code c = moor_command_start(m->loop, &opts, on_command, w, &w->command, &i->running, err);
+    moor_code c = moor_command_start(m->launcher, &opts, on_command, w, &w->command, err);
     if (c != MOOR_OK)
         return c;
-    i->running_verb = w->step.verb;
-    i->running_since_ms = plat_utc_ms();
     moor_log(MOOR_LOG_INFO, "handler.started", "name", i->name, "verb",
              moor_handler_verb_name(w->step.verb), "version",
              w->step.old ? i->old_version : i->version, NULL);
-    bool saved = moor_manager_save(m);
+    i->running.process = moor_command_process(w->command);
+    bool saved = !i->running.process.pid || moor_manager_save(m);
     (void)saved; /* told and tried again there; the command goes on */
     return MOOR_OK;
 }
@@ -393,12 +433,15 @@ static bool takes_time(moor_action a)
 static moor_code start(struct moor_work *w, const struct moor_desired_extension *goal,
                        struct moor_error *err)
 {
-    if (w->step.action != MOOR_ACT_FETCH && !moor_manager_save(w->m))
-        return moor_fail(err, MOOR_E_IO, "extension state: cannot be saved");
+    moor_code c = w->step.action == MOOR_ACT_RUN ? note_command(w, err) : MOOR_OK;
+    if (c == MOOR_OK && w->step.action != MOOR_ACT_FETCH && !moor_manager_save(w->m))
+        c = moor_fail(err, MOOR_E_IO, "extension state: cannot be saved");
+    if (c != MOOR_OK)
+        return c;
     if (w->step.action == MOOR_ACT_FETCH)
         return moor_fetch_package(w, goal, err);
     if (w->step.action == MOOR_ACT_RUN && w->step.verb == MOOR_VERB_ENABLE) {
-        moor_code c = moor_folder_restore_settings(w->item, goal, err);
+        c = moor_folder_restore_settings(w->item, goal, err);
         if (c != MOOR_OK)
             return c;
         w->item->had_number = moor_folder_had_number(w->item);
@@ -460,8 +503,10 @@ static moor_code try_step(struct moor_manager *m, struct moor_item *i,
     if (!w)
         return moor_fail(err, MOOR_E_NOMEM, "extension %s: out of memory", i->name);
     c = start(w, goal, err);
-    if (c != MOOR_OK)
+    if (c != MOOR_OK) {
+        i->running.on = false;
         moor_work_stop(w);
+    }
     return c;
 }
 
@@ -481,21 +526,52 @@ bool moor_apply(struct moor_manager *m, struct moor_item *i,
     return failed_to_start(m, i, &now, &err);
 }
 
-/* How a command ended that an earlier manager started cannot be known: once it is gone the plan
- * gives it again, as handlers must bear. */
+/* A child of an earlier manager: all that can be known is when it is gone. */
+static void adopt_process(struct moor_manager *m, struct moor_item *i)
+{
+    int64_t ran_ms = plat_utc_ms() - i->running.since_ms;
+    if (!plat_process_alive(&i->running.process)) {
+        i->running.on = false;
+        return;
+    }
+    if (ran_ms > (int64_t)m->timeouts_ms[i->running.verb])
+        plat_process_kill_tree_id(&i->running.process);
+    moor_manager_later(m, ADOPT_LOOK_MS);
+}
+
+static moor_code adopt_unit(struct moor_manager *m, struct moor_item *i, struct moor_error *err)
+{
+    const struct moor_running *r = &i->running;
+    const struct moor_step step = { MOOR_ACT_RUN, r->verb, r->old, r->may_fail, r->next };
+    const struct moor_command_opts opts = { .item = i, .timeout_ms = m->timeouts_ms[r->verb] };
+    struct moor_work *w = begin(m, i, &step);
+    if (!w)
+        return moor_fail(err, MOOR_E_NOMEM, "extension %s: out of memory", i->name);
+    (void)snprintf(w->goal, sizeof(w->goal), "%s", r->goal);
+    moor_code c = moor_command_adopt(m->launcher, &opts, on_command, w, &w->command, err);
+    if (c != MOOR_OK)
+        moor_work_stop(w);
+    else
+        moor_log(MOOR_LOG_INFO, "handler.adopted", "name", i->name, "verb",
+                 moor_handler_verb_name(r->verb), NULL);
+    return c;
+}
+
 void moor_apply_adopt(struct moor_manager *m)
 {
     for (size_t n = 0; n < m->items.count; n++) {
         struct moor_item *i = m->items.list[n];
-        if (!i->running.pid || i->work)
+        struct moor_error err = MOOR_ERROR_INIT;
+        if (!i->running.on || i->work)
             continue;
-        if (plat_process_alive(&i->running)) {
-            int64_t ran = plat_utc_ms() - i->running_since_ms;
-            if (ran > (int64_t)m->timeouts_ms[i->running_verb])
-                plat_process_kill_tree_id(&i->running);
-            moor_manager_later(m, ADOPT_LOOK_MS);
-        } else {
-            i->running = (struct plat_process_id){ 0, 0 };
+        if (!*i->running.unit) {
+            adopt_process(m, i);
+            continue;
         }
+        moor_code c = adopt_unit(m, i, &err);
+        if (c == MOOR_E_UNSUPPORTED)
+            i->running.on = false;
+        else if (c != MOOR_OK)
+            moor_manager_later(m, ADOPT_LOOK_MS);
     }
 }

@@ -189,7 +189,7 @@ static bool has_room(const struct moor_manager *m, const struct moor_item *i, mo
     size_t same = 0;
     for (size_t n = 0; n < m->items.count; n++) {
         const struct moor_item *other = m->items.list[n];
-        if (!other->work && !other->running.pid)
+        if (!other->work && !other->running.on)
             continue;
         if (moor_item_same_handler(other, i))
             return false;

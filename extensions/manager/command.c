@@ -9,11 +9,10 @@
 #include "manager/command_log.h"
 #include "manager/describe.h"
 #include "manager/folder.h"
+#include "manager/launch.h"
+#include "platform/clock.h"
 #include "platform/dirs.h"
 #include "platform/file.h"
-#include "run/child.h"
-#include "run/log.h"
-#include "run/loop.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -28,9 +27,8 @@
 #define LOG_MAX (128 * 1024) /* of one entry of the command log */
 
 struct moor_command {
-    struct moor_child *child;
+    struct moor_launched *launched;
     const struct moor_item *item;
-    moor_handler_verb verb;
     uint64_t timeout_ms;
     moor_command_fn done;
     void *ctx;
@@ -62,7 +60,7 @@ void moor_command_free(struct moor_command *c)
 {
     if (!c)
         return;
-    moor_child_free(c->child);
+    moor_launched_free(c->launched);
     free(c->out_path);
     free(c->err_path);
     free(c);
@@ -93,8 +91,8 @@ static struct plat_exit seen_through_shell(struct plat_exit how)
 static void log_start(const struct moor_command *c, const char *line, const char *const *env)
 {
     MOOR_AUTO(moor_buf) text = MOOR_BUF(LOG_MAX);
-    moor_buf_fmt(&text, "%s, number %" PRIu32 ": %s\n", moor_handler_verb_name(c->verb),
-                 c->item->seq, line);
+    moor_buf_fmt(&text, "%s, number %" PRIu32 ": %s\n",
+                 moor_handler_verb_name(c->item->running.verb), c->item->seq, line);
     for (; *env; env++)
         moor_buf_fmt(&text, "    %s\n", *env);
     moor_command_log_add(c->item, moor_buf_view(&text));
@@ -103,12 +101,12 @@ static void log_start(const struct moor_command *c, const char *line, const char
 static void log_end(const struct moor_command *c, const struct moor_command_result *r)
 {
     MOOR_AUTO(moor_buf) text = MOOR_BUF(LOG_MAX);
-    moor_buf_command_end(&text, c->verb, c->timeout_ms, r);
+    moor_buf_command_end(&text, c->item->running.verb, c->timeout_ms, r);
     moor_buf_fmt(&text, "\n%s\n", r->output);
     moor_command_log_add(c->item, moor_buf_view(&text));
 }
 
-static void on_end(void *ctx, const struct moor_child_result *r)
+static void on_end(void *ctx, const struct moor_launch_end *end)
 {
     struct moor_command *c = ctx;
     MOOR_AUTO(moor_buf) output = MOOR_BUF(8 * OUTPUT_TAIL);
@@ -116,9 +114,14 @@ static void on_end(void *ctx, const struct moor_child_result *r)
     add_tail(&output, c->out_path);
     moor_buf_str(&output, "\n\n[stderr]\n");
     add_tail(&output, c->err_path);
-    struct plat_exit how = seen_through_shell(r->how);
-    const struct moor_command_result result = { how.signaled, r->timed_out, how.code,
-                                                moor_buf_cstr(&output) };
+    struct plat_exit how = seen_through_shell(end->how);
+    const struct moor_command_result result = { .error = end->error,
+                                                .lost = end->lost,
+                                                .signaled = how.signaled,
+                                                .timed_out = end->timed_out,
+                                                .oom = end->oom,
+                                                .code = how.code,
+                                                .output = moor_buf_cstr(&output) };
     log_end(c, &result);
     c->done(c->ctx, &result);
 }
@@ -180,9 +183,10 @@ static void add_exit(struct env *e, const char *name, int64_t code)
 static void add_update(struct env *e, const struct moor_command_opts *o)
 {
     const struct moor_item *i = o->item;
-    if (o->verb == MOOR_VERB_INSTALL || o->verb == MOOR_VERB_ENABLE)
+    moor_handler_verb verb = i->running.verb;
+    if (verb == MOOR_VERB_INSTALL || verb == MOOR_VERB_ENABLE)
         add_exit(e, "AZURE_GUEST_AGENT_UNINSTALL_CMD_EXIT_CODE", i->uninstall_exit);
-    if (o->verb != MOOR_VERB_UPDATE)
+    if (verb != MOOR_VERB_UPDATE)
         return;
     if (o->disable_exits)
         add(e, "AZURE_GUEST_AGENT_DISABLE_CMD_EXIT_CODES_MULTIPLE_EXTENSIONS", o->disable_exits);
@@ -221,7 +225,7 @@ static const char **make_env(const struct moor_command_opts *o, const char *fold
     for (; e.n < MOOR_COUNTOF(fixed_env); e.n++)
         e.list[e.n] = fixed_env[e.n];
     add(&e, "AZURE_GUEST_AGENT_EXTENSION_PATH", folder);
-    add(&e, "AZURE_GUEST_AGENT_EXTENSION_VERSION", o->old ? i->old_version : i->version);
+    add(&e, "AZURE_GUEST_AGENT_EXTENSION_VERSION", i->running.old ? i->old_version : i->version);
     add_number(&e, "ConfigSequenceNumber", i->seq);
     if (i->multi) {
         moor_buf_instance_name(&instance, i->name);
@@ -241,11 +245,11 @@ static moor_code open_output(const char *path, struct plat_file *out, struct moo
     return c == MOOR_OK ? plat_open(path, PLAT_APPEND, out, err) : c;
 }
 
-static moor_code output_paths(struct moor_command *c, const struct moor_command_opts *o,
-                              const char *folder, struct moor_error *err)
+static moor_code output_paths(struct moor_command *c, const struct moor_item *i, const char *folder,
+                              struct moor_error *err)
 {
     const char *name = strrchr(folder, '/') + 1;
-    const char *verb = moor_handler_verb_name(o->verb);
+    const char *verb = moor_handler_verb_name(i->running.verb);
     MOOR_AUTOSTR dir = NULL;
     moor_code code = plat_path(PLAT_DIR_GUESTCONFIG, &dir, err, "extension_logs/%s", name);
     if (code == MOOR_OK)
@@ -279,82 +283,105 @@ struct plat_limits moor_command_limits(const char *handler, const struct moor_ma
     return l;
 }
 
-/* The group of all versions and extensions of the handler; NULL where there are no groups. */
-static const char *join_group(const struct moor_item *i, const struct moor_manifest *m,
-                              struct moor_arena *arena)
+void moor_buf_handler(struct moor_buf *b, const struct moor_item *i)
 {
-    struct moor_error err = MOOR_ERROR_INIT;
-    const char *name = moor_arena_fmt(arena, "%s.%s", i->publisher, i->type);
-    if (!name)
-        return NULL;
-    const struct plat_limits limits = moor_command_limits(name, m);
-    moor_code c = plat_group_set(name, &limits, &err);
-    if (c == MOOR_OK)
-        return name;
-    if (c != MOOR_E_UNSUPPORTED)
-        moor_log_error(MOOR_LOG_WARNING, "handler.unlimited", &err, "name", i->name, NULL);
-    return NULL;
+    moor_buf_fmt(b, "%s.%s", i->publisher, i->type);
 }
 
-static moor_code spawn(struct moor_loop *l, struct moor_command *cmd,
-                       const struct moor_command_opts *o, const char *folder,
-                       struct moor_error *err)
+static moor_code launch(struct moor_launcher *l, struct moor_command *cmd,
+                        const struct moor_command_opts *o, const char *folder,
+                        const struct plat_file *out, const struct plat_file *errors,
+                        struct moor_error *err)
 {
     MOOR_AUTO(moor_arena) arena = MOOR_ARENA(256 * 1024);
-    MOOR_AUTO(plat_file) out = PLAT_FILE_INIT;
-    MOOR_AUTO(plat_file) errors = PLAT_FILE_INIT;
+    MOOR_AUTO(moor_buf) handler = MOOR_BUF(MOOR_HANDLER_NAME_MAX);
+    const struct moor_item *i = o->item;
     struct moor_manifest m;
-    moor_code c = moor_folder_manifest(o->item, o->old, &m, &arena, err);
-    if (c == MOOR_OK)
-        c = output_paths(cmd, o, folder, err);
-    if (c == MOOR_OK)
-        c = open_output(cmd->out_path, &out, err);
-    if (c == MOOR_OK)
-        c = open_output(cmd->err_path, &errors, err);
+    moor_code c = moor_folder_manifest(i, i->running.old, &m, &arena, err);
     if (c != MOOR_OK)
         return c;
-    const char *line = moor_arena_fmt(&arena, "%s/%s", folder, m.command[o->verb]);
+    moor_buf_handler(&handler, i);
+    const char *name = moor_buf_cstr(&handler);
+    const char *line = moor_arena_fmt(&arena, "%s/%s", folder, m.command[i->running.verb]);
+    const char *description = moor_arena_fmt(&arena, "Mooring extension %s: %s", name,
+                                             moor_handler_verb_name(i->running.verb));
     const char **env = make_env(o, folder, &arena);
-    if (!line || !env)
-        return moor_fail(err, MOOR_E_NOMEM, "extension %s: out of memory", o->item->name);
+    if (!line || !description || !env)
+        return moor_fail(err, MOOR_E_NOMEM, "extension %s: out of memory", i->name);
     const char *const argv[] = { "/bin/sh", "-c", line, NULL };
-    const struct moor_child_opts opts = {
-        .spawn = { .argv = argv,
-                   .env = env,
-                   .cwd = folder,
-                   .out = &out,
-                   .err = &errors,
-                   .group = join_group(o->item, &m, &arena) },
-        .timeout_ms = o->timeout_ms,
-    };
-    c = moor_child_start(l, &opts, on_end, cmd, &cmd->child, err);
+    const struct moor_launch how = { .unit = i->running.unit,
+                                     .handler = name,
+                                     .description = description,
+                                     .limits = moor_command_limits(name, &m),
+                                     .argv = argv,
+                                     .env = env,
+                                     .cwd = folder,
+                                     .out = out,
+                                     .err = errors,
+                                     .timeout_ms = o->timeout_ms };
+    c = moor_launch(l, &how, on_end, cmd, &cmd->launched, err);
     if (c == MOOR_OK)
         log_start(cmd, line, env);
     return c;
 }
 
-moor_code moor_command_start(struct moor_loop *l, const struct moor_command_opts *opts,
-                             moor_command_fn done, void *ctx, struct moor_command **out,
-                             struct plat_process_id *running, struct moor_error *err)
+static moor_code new_command(const struct moor_command_opts *opts, moor_command_fn done, void *ctx,
+                             char **folder, struct moor_command **out, struct moor_error *err)
 {
-    MOOR_AUTOSTR folder = NULL;
     MOOR_AUTOPTR(moor_command) cmd = calloc(1, sizeof(*cmd));
     if (!cmd)
         return moor_fail(err, MOOR_E_NOMEM, "extension %s: out of memory", opts->item->name);
     cmd->item = opts->item;
-    cmd->verb = opts->verb;
     cmd->timeout_ms = opts->timeout_ms;
     cmd->done = done;
     cmd->ctx = ctx;
-    moor_code c = moor_folder_path(opts->item, opts->old, &folder, err);
+    moor_code c = moor_folder_path(opts->item, opts->item->running.old, folder, err);
+    if (c == MOOR_OK)
+        c = output_paths(cmd, opts->item, *folder, err);
+    if (c == MOOR_OK)
+        *out = MOOR_TAKE(cmd);
+    return c;
+}
+
+moor_code moor_command_start(struct moor_launcher *l, const struct moor_command_opts *opts,
+                             moor_command_fn done, void *ctx, struct moor_command **out,
+                             struct moor_error *err)
+{
+    MOOR_AUTOSTR folder = NULL;
+    MOOR_AUTOPTR(moor_command) cmd = NULL;
+    MOOR_AUTO(plat_file) output = PLAT_FILE_INIT;
+    MOOR_AUTO(plat_file) errors = PLAT_FILE_INIT;
+    moor_code c = new_command(opts, done, ctx, &folder, &cmd, err);
     if (c == MOOR_OK)
         c = check_plain(folder, err);
     if (c == MOOR_OK)
-        c = spawn(l, cmd, opts, folder, err);
-    if (c != MOOR_OK)
-        return c;
-    if (plat_process_identify(moor_child_process(cmd->child)->pid, running, NULL) != MOOR_OK)
-        *running = (struct plat_process_id){ moor_child_process(cmd->child)->pid, 0 };
-    *out = MOOR_TAKE(cmd);
-    return MOOR_OK;
+        c = open_output(cmd->out_path, &output, err);
+    if (c == MOOR_OK)
+        c = open_output(cmd->err_path, &errors, err);
+    if (c == MOOR_OK)
+        c = launch(l, cmd, opts, folder, &output, &errors, err);
+    if (c == MOOR_OK)
+        *out = MOOR_TAKE(cmd);
+    return c;
+}
+
+moor_code moor_command_adopt(struct moor_launcher *l, const struct moor_command_opts *opts,
+                             moor_command_fn done, void *ctx, struct moor_command **out,
+                             struct moor_error *err)
+{
+    MOOR_AUTOSTR folder = NULL;
+    MOOR_AUTOPTR(moor_command) cmd = NULL;
+    int64_t left = (int64_t)opts->timeout_ms - (plat_utc_ms() - opts->item->running.since_ms);
+    moor_code c = new_command(opts, done, ctx, &folder, &cmd, err);
+    if (c == MOOR_OK)
+        c = moor_launch_adopt(l, opts->item->running.unit, left > 0 ? (uint64_t)left : 1, on_end,
+                              cmd, &cmd->launched, err);
+    if (c == MOOR_OK)
+        *out = MOOR_TAKE(cmd);
+    return c;
+}
+
+struct plat_process_id moor_command_process(const struct moor_command *c)
+{
+    return moor_launched_process(c->launched);
 }

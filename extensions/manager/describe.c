@@ -29,6 +29,10 @@ void moor_buf_command_end(struct moor_buf *b, moor_handler_verb verb, uint64_t t
                           const struct moor_command_result *r)
 {
     const char *name = moor_handler_verb_name(verb);
+    if (r->oom) {
+        moor_buf_fmt(b, "%s was ended: its limit on memory was reached", name);
+        return;
+    }
     if (r->timed_out) {
         moor_buf_fmt(b, "%s took longer than %" PRIu64 " seconds and was ended", name,
                      timeout_ms / 1000);

@@ -13,6 +13,7 @@
 #include "http/client.h"
 #include "manager/command.h"
 #include "manager/item.h"
+#include "manager/launch.h"
 #include "manager/manager.h"
 #include "manager/plan.h"
 #include "manager/record.h"
@@ -43,6 +44,7 @@ struct moor_work {
 struct moor_manager {
     struct moor_loop *loop;
     struct moor_pool *pool;
+    struct moor_launcher *launcher;
     const char *program;
     char *state_dir, *items_path, *desired_path;
 

@@ -6,6 +6,7 @@
 #include "platform/file.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,8 +30,9 @@ const char *moor_phase_name(moor_item_phase p)
 struct row {
     const char *name, *publisher, *type, *version, *old_version, *goal, *settings_digest;
     const char *error_code, *message, *status, *held_version, *held_reason, *recorded;
-    int phase, running_verb, outcome;
-    bool multi, automatic, going_back, redo;
+    const char *running_unit, *running_goal;
+    int phase, running_verb, running_next, outcome;
+    bool multi, automatic, going_back, redo, running, running_old, running_may_fail;
     uint32_t seq, held_count;
     int64_t settings_seq, enabled_seq, running_pid, running_since, code, waiting_since;
     int64_t disable_exit, uninstall_exit, held_until;
@@ -77,6 +79,12 @@ static const struct moor_json_field row_fields[] = {
     { MOOR_F_STR, "recorded", offsetof(struct row, recorded), 0, 0, 64, NULL },
     NUMBER(MOOR_F_I64, held_until, "heldUntil", 0, SAFE_MAX),
     NUMBER(MOOR_F_U32, held_count, "heldCount", 0, INT32_MAX),
+    FLAG(running, "running"),
+    TEXT(running_unit, "runningUnit", 255),
+    TEXT(running_goal, "runningGoal", 64),
+    FLAG(running_old, "runningOld"),
+    FLAG(running_may_fail, "runningMayFail"),
+    WORD(running_next, "runningNext", phase_names),
     NUMBER(MOOR_F_I64, running_pid, "runningPid", 0, INT32_MAX),
     NUMBER(MOOR_F_U64, running_start, "runningStart", 0, SAFE_MAX),
     WORD(running_verb, "runningVerb", verb_names),
@@ -93,13 +101,17 @@ static const struct moor_json_shape row_shape = { sizeof(struct row), row_fields
 
 struct document {
     uint32_t schema;
-    uint64_t report_sequence;
-    const char *report_boot;
+    uint64_t commands, report_sequence;
+    const char *way, *report_boot;
+    struct moor_str_list ended;
     struct moor_obj_list items;
 };
 static const struct moor_json_field document_fields[] = {
     { MOOR_F_U32, "schema", offsetof(struct document, schema), MOOR_F_REQUIRED, SCHEMA, SCHEMA,
       NULL },
+    { MOOR_F_U64, "commands", offsetof(struct document, commands), 0, 0, SAFE_MAX, NULL },
+    { MOOR_F_STR, "commandsRunIn", offsetof(struct document, way), 0, 0, 15, NULL },
+    { MOOR_F_STR_LIST, "endedUnits", offsetof(struct document, ended), 0, 0, MOOR_ENDED_MAX, NULL },
     { MOOR_F_U64, "reportSequence", offsetof(struct document, report_sequence), 0, 0, SAFE_MAX,
       NULL },
     { MOOR_F_STR, "reportBoot", offsetof(struct document, report_boot), 0, 0, 39, NULL },
@@ -115,9 +127,9 @@ void moor_item_free(struct moor_item *i)
     if (!i)
         return;
     char *const owned[] = {
-        i->name,         i->publisher,       i->type,       i->version, i->old_version,
-        i->goal,         i->settings_digest, i->error_code, i->message, i->status,
-        i->held_version, i->held_reason,     i->recorded
+        i->name,         i->publisher,       i->type,       i->version,      i->old_version,
+        i->goal,         i->settings_digest, i->error_code, i->message,      i->status,
+        i->held_version, i->held_reason,     i->recorded,   i->running.unit, i->running.goal,
     };
     for (size_t n = 0; n < MOOR_COUNTOF(owned); n++)
         free(owned[n]);
@@ -149,7 +161,7 @@ moor_code moor_item_new(const char *name, const char *publisher, const char *typ
         { &i->version, "" },         { &i->old_version, "" },      { &i->goal, "" },
         { &i->error_code, "" },      { &i->message, "" },          { &i->status, "" },
         { &i->settings_digest, "" }, { &i->held_version, "" },     { &i->held_reason, "" },
-        { &i->recorded, "" },
+        { &i->recorded, "" },        { &i->running.unit, "" },     { &i->running.goal, "" },
     };
     for (size_t n = 0; n < MOOR_COUNTOF(texts); n++) {
         moor_code c = moor_item_set(texts[n].field, texts[n].value, err);
@@ -186,6 +198,37 @@ void moor_items_drop(struct moor_items *s)
     for (size_t n = 0; n < s->count; n++)
         moor_item_free(s->list[n]);
     s->count = 0;
+    for (size_t n = 0; n < s->ended.count; n++)
+        free(s->ended.units[n]);
+    s->ended.count = s->ended.forgotten = 0;
+}
+
+static moor_code add_ended(struct moor_ended *e, const char *unit, struct moor_error *err)
+{
+    if (e->count == MOOR_ENDED_MAX)
+        return moor_fail(err, MOOR_E_NOMEM, "%s: too many units that ended", unit);
+    char *mine = moor_strdup(unit);
+    if (!mine)
+        return moor_fail(err, MOOR_E_NOMEM, "%s: out of memory", unit);
+    e->units[e->count++] = mine;
+    return MOOR_OK;
+}
+
+moor_code moor_items_end(struct moor_items *s, const struct moor_item *i, struct moor_error *err)
+{
+    struct moor_ended *e = &s->ended;
+    size_t kept = 0;
+    if (!*i->running.unit)
+        return MOOR_OK;
+    for (size_t n = 0; n < e->count; n++) {
+        if (n < e->forgotten)
+            free(e->units[n]);
+        else
+            e->units[kept++] = e->units[n];
+    }
+    e->count = kept;
+    e->forgotten = 0;
+    return add_ended(e, i->running.unit, err);
 }
 
 struct moor_item *moor_items_find(const struct moor_items *s, const char *name)
@@ -244,6 +287,8 @@ static moor_code from_row(const struct row *r, struct moor_items *out, struct mo
         { &i->held_version, r->held_version },
         { &i->held_reason, r->held_reason },
         { &i->recorded, r->recorded },
+        { &i->running.unit, r->running_unit },
+        { &i->running.goal, r->running_goal },
     };
     for (size_t n = 0; n < MOOR_COUNTOF(texts) && c == MOOR_OK; n++)
         c = moor_item_set(texts[n].field, texts[n].value, err);
@@ -254,9 +299,13 @@ static moor_code from_row(const struct row *r, struct moor_items *out, struct mo
     i->settings_seq = r->settings_seq;
     i->enabled_seq = r->enabled_seq;
     i->service_seq = r->service_seq;
-    i->running = (struct plat_process_id){ r->running_pid, r->running_start };
-    i->running_verb = (moor_handler_verb)r->running_verb;
-    i->running_since_ms = r->running_since;
+    i->running.on = r->running;
+    i->running.process = (struct plat_process_id){ r->running_pid, r->running_start };
+    i->running.verb = (moor_handler_verb)r->running_verb;
+    i->running.old = r->running_old;
+    i->running.may_fail = r->running_may_fail;
+    i->running.next = (moor_item_phase)r->running_next;
+    i->running.since_ms = r->running_since;
     i->outcome = (moor_item_outcome)r->outcome;
     i->code = r->code;
     i->waiting_since_ms = r->waiting_since;
@@ -288,14 +337,20 @@ static struct row to_row(const struct moor_item *i)
         .message = i->message,
         .status = i->status,
         .phase = (int)i->phase,
-        .running_verb = (int)i->running_verb,
+        .running = i->running.on,
+        .running_unit = i->running.unit,
+        .running_goal = i->running.goal,
+        .running_verb = (int)i->running.verb,
+        .running_old = i->running.old,
+        .running_may_fail = i->running.may_fail,
+        .running_next = (int)i->running.next,
         .outcome = (int)i->outcome,
         .seq = i->seq,
         .settings_seq = i->settings_seq,
         .enabled_seq = i->enabled_seq,
-        .running_pid = i->running.pid,
-        .running_start = i->running.start,
-        .running_since = i->running_since_ms,
+        .running_pid = i->running.process.pid,
+        .running_start = i->running.process.start,
+        .running_since = i->running.since_ms,
         .code = i->code,
         .waiting_since = i->waiting_since_ms,
         .service_seq = i->service_seq,
@@ -331,12 +386,17 @@ moor_code moor_items_load(const char *path, struct moor_items *out, struct moor_
         c = from_row(&rows[n], &items, err);
     if (c != MOOR_OK)
         return c;
+    for (size_t n = 0; n < doc.ended.count && c == MOOR_OK; n++)
+        c = add_ended(&items.ended, doc.ended.items[n], err);
+    if (c != MOOR_OK)
+        return c;
+    items.commands = doc.commands;
     items.report_sequence = doc.report_sequence;
-    MOOR_AUTO(moor_buf) boot = MOOR_BUF(sizeof(items.report_boot) - 1);
-    moor_buf_str(&boot, doc.report_boot ? doc.report_boot : "");
-    memcpy(items.report_boot, moor_buf_cstr(&boot), boot.len + 1);
+    (void)snprintf(items.way, sizeof(items.way), "%s", doc.way ? doc.way : "");
+    (void)snprintf(items.report_boot, sizeof(items.report_boot), "%s",
+                   doc.report_boot ? doc.report_boot : "");
     *out = items;
-    items.count = 0;
+    items = (struct moor_items){ .count = 0 };
     return MOOR_OK;
 }
 
@@ -347,7 +407,16 @@ moor_code moor_items_save(const char *path, struct moor_items *s, struct moor_er
         return moor_fail(err, MOOR_E_NOMEM, "%s: out of memory", path);
     for (size_t n = 0; n < s->count; n++)
         rows[n] = to_row(s->list[n]);
-    const struct document doc = { SCHEMA, s->report_sequence, s->report_boot, { rows, s->count } };
+    const char *ended[MOOR_ENDED_MAX];
+    for (size_t n = 0; n < s->ended.count; n++)
+        ended[n] = s->ended.units[n];
+    const struct document doc = { .schema = SCHEMA,
+                                  .ended = { ended, s->ended.count },
+                                  .commands = s->commands,
+                                  .way = s->way,
+                                  .report_sequence = s->report_sequence,
+                                  .report_boot = s->report_boot,
+                                  .items = { rows, s->count } };
     MOOR_AUTO(moor_buf) text = MOOR_BUF(DOC_MAX);
     moor_json_encode(&text, &document_shape, &doc);
     free(rows);

@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/span.h"
 #include "contract/manifest.h"
+#include "manager/phase.h"
 #include "platform/group.h"
 #include "platform/process.h"
 
@@ -28,26 +29,26 @@
 
 struct moor_work;
 
-typedef enum moor_item_phase {
-    MOOR_PHASE_ABSENT,    /* nothing on the disk */
-    MOOR_PHASE_UNPACKED,  /* the folder is there, install has not succeeded */
-    MOOR_PHASE_INSTALLED, /* installed, or disabled again */
-    MOOR_PHASE_ENABLED,   /* enable succeeded for some sequence number */
-    /* On the way from old_version to version: */
-    MOOR_PHASE_UPDATE_UNPACKED, /* the new folder is there, the old handler is enabled */
-    MOOR_PHASE_UPDATE_DISABLED, /* the old handler is disabled */
-    MOOR_PHASE_UPDATE_COPIED,   /* its memory and statuses are in the new folder */
-    MOOR_PHASE_UPDATE_DONE,     /* update of the new handler succeeded */
-    MOOR_PHASE_UNINSTALLED,     /* gone; kept until the service knows */
-    MOOR_PHASE_COUNT_
-} moor_item_phase;
-const char *moor_phase_name(moor_item_phase p);
+/* The handler command that was given last, with all that the next manager process needs to know to
+ * deal with its end. */
+struct moor_running {
+    bool on;                        /* its end is still to be dealt with */
+    char *unit;                     /* it runs in that unit; "" = as a child of the manager: */
+    struct plat_process_id process; /* pid 0 while it is not known */
+    char *goal;                     /* what the item was asked for when it began */
+    moor_handler_verb verb;
+    bool old, may_fail; /* as in struct moor_step, */
+    moor_item_phase next;
+    int64_t since_ms;
+};
 
-typedef enum moor_item_outcome {
-    MOOR_OUTCOME_GOING_ON,
-    MOOR_OUTCOME_SUCCEEDED,
-    MOOR_OUTCOME_FAILED
-} moor_item_outcome;
+/* Units whose commands have ended: each is kept by the system until that is durable. */
+#define MOOR_ENDED_MAX 16
+struct moor_ended {
+    char *units[MOOR_ENDED_MAX];
+    size_t count;
+    size_t forgotten; /* of them, the first ones: the system was told to forget them */
+};
 
 /* Strings are heap copies of the item's, never NULL. */
 struct moor_item {
@@ -73,10 +74,7 @@ struct moor_item {
     char *held_version, *held_reason;
     int64_t held_until_ms;
     uint32_t held_count;
-    /* A handler command under way; pid 0 = none. */
-    struct plat_process_id running;
-    moor_handler_verb running_verb;
-    int64_t running_since_ms;
+    struct moor_running running;
     /* How it stands. */
     moor_item_outcome outcome;
     int64_t code;
@@ -111,6 +109,9 @@ void moor_item_settle(struct moor_item *i, moor_item_outcome outcome, const char
 struct moor_items {
     struct moor_item *list[MOOR_ITEMS_MAX];
     size_t count;
+    uint64_t commands; /* given so far: makes the names of their units unique */
+    char way[16];      /* how this machine runs and limits them, of launch.h */
+    struct moor_ended ended;
     uint64_t report_sequence; /* of the last report made under report_boot */
     char report_boot[40];     /* the bootId it counts under */
     char saved[65];           /* digest of the document as it was saved last */
@@ -123,6 +124,10 @@ bool moor_item_same_handler(const struct moor_item *a, const struct moor_item *b
 MOOR_NODISCARD moor_code moor_items_add(struct moor_items *s, struct moor_item *item,
                                         struct moor_error *err);
 void moor_items_remove(struct moor_items *s, struct moor_item *item); /* and frees it */
+
+/* The item's command has ended: its unit, if it has one, is among the ended. */
+MOOR_NODISCARD moor_code moor_items_end(struct moor_items *s, const struct moor_item *i,
+                                        struct moor_error *err);
 
 /* The document; load of a missing file gives an empty set. */
 MOOR_NODISCARD moor_code moor_items_load(const char *path, struct moor_items *out,

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,11 +24,21 @@
 #define DESIRED_ARENA_MAX ((size_t)24 * 1024 * 1024)
 #define DESIRED_TEXT_MAX  ((size_t)4 * 1024 * 1024)
 
+/* How they ended is durable. */
+static void forget_units(struct moor_manager *m)
+{
+    struct moor_ended *e = &m->items.ended;
+    for (; e->forgotten < e->count; e->forgotten++)
+        moor_launch_forget(m->launcher, e->units[e->forgotten]);
+}
+
 bool moor_manager_save(struct moor_manager *m)
 {
     struct moor_error err = MOOR_ERROR_INIT;
-    if (moor_items_save(m->items_path, &m->items, &err) == MOOR_OK)
+    if (moor_items_save(m->items_path, &m->items, &err) == MOOR_OK) {
+        forget_units(m);
         return true;
+    }
     moor_log_error(MOOR_LOG_ERROR, "state.not-saved", &err, NULL);
     moor_manager_later(m, SAVE_AGAIN_MS);
     return false;
@@ -158,7 +169,7 @@ static void forget_items(struct moor_manager *m)
     for (size_t n = m->items.count; n-- > 0;) {
         struct moor_item *i = m->items.list[n];
         bool here = i->phase != MOOR_PHASE_ABSENT && i->phase != MOOR_PHASE_UNINSTALLED;
-        if (!here && !i->work && !i->running.pid && !i->listed)
+        if (!here && !i->work && !i->running.on && !i->listed)
             moor_items_remove(&m->items, i);
     }
 }
@@ -357,11 +368,11 @@ static void on_again(void *ctx)
     moor_manager_kick(ctx);
 }
 
-static void measure(struct moor_item *i)
+static void measure(const struct moor_manager *m, struct moor_item *i)
 {
-    MOOR_AUTO(moor_buf) name = MOOR_BUF(300);
-    moor_buf_fmt(&name, "%s.%s", i->publisher, i->type);
-    if (!plat_group_usage(moor_buf_cstr(&name), &i->usage))
+    MOOR_AUTO(moor_buf) name = MOOR_BUF(MOOR_HANDLER_NAME_MAX);
+    moor_buf_handler(&name, i);
+    if (!moor_launch_usage(moor_launcher_way(m->launcher), moor_buf_cstr(&name), &i->usage))
         i->usage = (struct plat_usage){ 0, 0 };
 }
 
@@ -373,7 +384,7 @@ static void on_tick(void *ctx)
     moor_record_tick(&m->refusals, plat_mono_ms());
     for (size_t n = 0; n < m->items.count; n++) {
         moor_folder_drop_events(m->items.list[n]);
-        measure(m->items.list[n]);
+        measure(m, m->items.list[n]);
     }
     moor_manager_kick(m);
 }
@@ -436,6 +447,7 @@ static moor_code rebuild(struct moor_manager *m, const struct moor_error *why,
     moor_log_error(MOOR_LOG_ERROR, "state.damaged", why, NULL);
     /* Above every number of a report that can have been sent since the machine started. */
     m->items.report_sequence = (uint64_t)plat_utc_ms() / 1000;
+    m->items.commands = (uint64_t)plat_utc_ms() / 1000;
     moor_buf_fmt(&aside, "%s.damaged", m->items_path);
     moor_code c = plat_rename(m->items_path, moor_buf_cstr(&aside), err);
     if (c != MOOR_OK)
@@ -528,9 +540,12 @@ moor_code moor_manager_new(struct moor_loop *l, const struct moor_manager_opts *
     if (c == MOOR_OK)
         c = make_events(m, err);
     if (c == MOOR_OK)
+        c = moor_launcher_new(l, opts->services, &m->launcher, err);
+    if (c == MOOR_OK)
         c = load_memory(m, err);
     if (c != MOOR_OK)
         return c;
+    (void)snprintf(m->items.way, sizeof(m->items.way), "%s", moor_launcher_way(m->launcher));
     moor_link_refresh(m);
     moor_timer_arm(m->tick, 0);
     *out = MOOR_TAKE(m);
@@ -556,6 +571,7 @@ void moor_manager_free(struct moor_manager *m)
     moor_timer_free(m->again);
     m->again = NULL;
     moor_pool_free(m->pool);
+    moor_launcher_free(m->launcher);
     moor_timer_free(m->tick);
     moor_watch_free(m->watch_event);
     plat_watch_free(m->watch);

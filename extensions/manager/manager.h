@@ -10,6 +10,8 @@
 #ifndef MOOR_MANAGER_MANAGER_H
 #define MOOR_MANAGER_MANAGER_H
 
+#include <stdbool.h>
+
 #include "base/attr.h"
 #include "base/error.h"
 
@@ -18,6 +20,7 @@ struct moor_manager;
 
 struct moor_manager_opts {
     const char *program; /* absolute path of mooringd, for the fetch role; borrowed for its life */
+    bool services;       /* handler commands are services of the system's service manager */
 };
 MOOR_NODISCARD moor_code moor_manager_new(struct moor_loop *l, const struct moor_manager_opts *opts,
                                           struct moor_manager **out, struct moor_error *err);

@@ -202,7 +202,7 @@ void moor_plan(const struct moor_item *i, const struct moor_desired_extension *g
                const struct moor_plan_facts *facts, struct moor_step *out)
 {
     *out = simple(MOOR_ACT_NOTHING, i->phase);
-    if (i->running.pid)
+    if (i->running.on)
         return;
     if (facts->company == MOOR_COMPANY_UPDATING && i->phase == MOOR_PHASE_ENABLED) {
         *out = (struct moor_step){ MOOR_ACT_RUN, MOOR_VERB_DISABLE, false, true,

@@ -119,7 +119,7 @@ void moor_repair_asked(struct moor_manager *m)
         struct moor_item *i = m->items.list[n];
         if (!moor_request_asked(MOOR_REQUEST_REPAIR, i->name))
             continue;
-        bool busy = i->work || i->running.pid;
+        bool busy = i->work || i->running.on;
         if (!busy)
             repair(m, i);
         any = any || !busy;

@@ -34,8 +34,8 @@ static const struct {
 
 const char *moor_report_state(const struct moor_item *i)
 {
-    if (i->running.pid)
-        return running_states[i->running_verb];
+    if (i->running.on)
+        return running_states[i->running.verb];
     if (i->outcome == MOOR_OUTCOME_FAILED)
         return "failed";
     if (i->outcome == MOOR_OUTCOME_SUCCEEDED && i->phase == MOOR_PHASE_ENABLED)

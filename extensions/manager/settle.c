@@ -152,7 +152,7 @@ static bool settle_from(struct moor_manager *m, struct moor_item *i,
 static bool may_change(const struct moor_item *i, const struct moor_desired_extension *goal)
 {
     static const char handlers_own[] = "Handler";
-    if (i->phase != MOOR_PHASE_ENABLED || i->enabled_seq != (int64_t)i->seq || i->running.pid)
+    if (i->phase != MOOR_PHASE_ENABLED || i->enabled_seq != (int64_t)i->seq || i->running.on)
         return false;
     if (goal && (goal->state == MOOR_DESIRED_UNINSTALL ||
                  strcmp(moor_plan_version(i, goal), i->version) != 0))

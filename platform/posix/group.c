@@ -9,10 +9,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/text.h"
 #include "group.h"
 #include "platform/file.h"
 #include "platform/oserr.h"
+#include "platform/unit.h"
 #include "proc.h"
 
 #define ROOT      "/sys/fs/cgroup"
@@ -36,13 +38,20 @@ static size_t tree_count(void)
     return is_unified() ? 1 : TREES;
 }
 
-/* <root>[/<tree>]/mooring-extensions[/<group>[/<file>]] */
-static void path_of(char out[PATH_ROOM], size_t tree, const char *group, const char *file)
+/* <root>[/<tree>]/<folder>[/<file>] */
+static void path_in(char out[PATH_ROOM], size_t tree, const char *folder, const char *file)
 {
     bool unified = is_unified();
-    (void)snprintf(out, PATH_ROOM, ROOT "%s%s/" OURS "%s%s%s%s", unified ? "" : "/",
-                   unified ? "" : tree_names[tree], *group ? "/" : "", group, *file ? "/" : "",
-                   file);
+    (void)snprintf(out, PATH_ROOM, ROOT "%s%s/%s%s%s", unified ? "" : "/",
+                   unified ? "" : tree_names[tree], folder, *file ? "/" : "", file);
+}
+
+/* The same below mooring-extensions[/<group>]. */
+static void path_of(char out[PATH_ROOM], size_t tree, const char *group, const char *file)
+{
+    char folder[PATH_ROOM];
+    (void)snprintf(folder, sizeof(folder), OURS "%s%s", *group ? "/" : "", group);
+    path_in(out, tree, folder, file);
 }
 
 static moor_code write_text(const char *path, const char *text, struct moor_error *err)
@@ -155,17 +164,43 @@ static bool read_number(const char *path, const char *key, uint64_t *out)
     return false;
 }
 
-bool plat_group_usage(const char *name, struct plat_usage *out)
+static bool usage_in(const char *folder, struct plat_usage *out)
 {
     char cpu[PATH_ROOM], memory[PATH_ROOM];
     bool unified = is_unified();
     uint64_t time, bytes;
-    path_of(cpu, CPUACCT, name, unified ? "cpu.stat" : "cpuacct.usage");
-    path_of(memory, MEMORY, name, unified ? "memory.current" : "memory.usage_in_bytes");
+    path_in(cpu, CPUACCT, folder, unified ? "cpu.stat" : "cpuacct.usage");
+    path_in(memory, MEMORY, folder, unified ? "memory.current" : "memory.usage_in_bytes");
     if (!read_number(cpu, unified ? "usage_usec" : "", &time) || !read_number(memory, "", &bytes))
         return false;
     *out = (struct plat_usage){ time / (unified ? 1000 : 1000000), bytes };
     return true;
+}
+
+bool plat_group_usage(const char *name, struct plat_usage *out)
+{
+    MOOR_AUTO(moor_buf) folder = MOOR_BUF(PATH_ROOM / 2);
+    moor_buf_fmt(&folder, OURS "/%s", name);
+    return usage_in(moor_buf_cstr(&folder), out);
+}
+
+/* The service manager's layout: "a-b" is the folder a.slice/a-b.slice. */
+bool plat_slice_usage(const char *slice, struct plat_usage *out)
+{
+    MOOR_AUTO(moor_buf) folder = MOOR_BUF(PATH_ROOM / 2);
+    for (const char *p = strchr(slice, '-'); p; p = strchr(p + 1, '-'))
+        moor_buf_fmt(&folder, "%.*s.slice/", (int)(p - slice), slice);
+    moor_buf_fmt(&folder, "%s.slice", slice);
+    return usage_in(moor_buf_cstr(&folder), out);
+}
+
+/* Made here rather than looked at: whether it may be is the question. */
+const char *plat_group_kind(void)
+{
+    for (size_t tree = 0; tree < tree_count(); tree++)
+        if (make_folder(tree, "", NULL) != MOOR_OK)
+            return NULL;
+    return is_unified() ? "cgroup2" : "cgroup1";
 }
 
 void plat_group_remove(const char *name)

@@ -113,9 +113,12 @@ static int child_limits(const struct plat_spawn *how)
 {
     const struct rlimit memory = { how->memory_max, how->memory_max };
     const struct rlimit files = { how->files_max, how->files_max };
+    const struct rlimit tasks = { how->tasks_max, how->tasks_max };
     if (how->memory_max && setrlimit(RLIMIT_AS, &memory) != 0)
         return errno;
     if (how->files_max && setrlimit(RLIMIT_NOFILE, &files) != 0)
+        return errno;
+    if (how->tasks_max && setrlimit(RLIMIT_NPROC, &tasks) != 0)
         return errno;
     return 0;
 }

@@ -23,6 +23,7 @@ void fake_disk_reset(void);               /* empty, alive, no step done */
 void fake_disk_die_before(uint64_t step); /* counted from 1; 0 = never */
 void fake_disk_refuse(uint64_t step);     /* this one fails, as on a full disk; 0 = none */
 void fake_disk_spare(bool on);            /* meanwhile no step is refused, only counted */
+void fake_disk_uncounted(bool on);        /* meanwhile what is done is no step: it is another's */
 uint64_t fake_disk_steps(void);           /* done or tried since the reset */
 bool fake_disk_dead(void);
 void fake_disk_settle(void);             /* all of it is synced; steps are counted from here */

@@ -21,7 +21,7 @@ endforeach()
 
 
 moor_test(unit/agent/cli/pairs_test.c USES cli connect core http run crypto posix)
-moor_test(unit/agent/cli/tags_test.c USES cli connect core http run crypto posix)
+moor_test(unit/agent/cli/tags_test.c USES cli manager connect core http run crypto posix)
 moor_test(unit/agent/cli/journal_test.c USES cli connect core http run crypto posix)
 moor_test(unit/agent/cli/redact_test.c USES cli contract connect core http run crypto posix)
 moor_test(unit/agent/connect/connect_test.c USES connect core http run crypto posix)

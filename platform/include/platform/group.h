@@ -24,6 +24,9 @@ struct plat_limits {
 MOOR_NODISCARD moor_code plat_group_set(const char *name, const struct plat_limits *limits,
                                         struct moor_error *err);
 
+/* "cgroup2" or "cgroup1"; NULL where plat_group_set() would say UNSUPPORTED. */
+const char *plat_group_kind(void);
+
 struct plat_usage {
     uint64_t cpu_ms;       /* since the group was made */
     uint64_t memory_bytes; /* now */

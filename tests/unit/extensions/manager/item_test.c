@@ -36,9 +36,9 @@ static void what_is_kept_comes_back(void)
     i->seq = 5;
     i->settings_seq = 5;
     i->service_seq = 11;
-    i->running = (struct plat_process_id){ 12, 34 };
-    i->running_verb = MOOR_VERB_UPDATE;
-    i->running_since_ms = 56;
+    i->running.process = (struct plat_process_id){ 12, 34 };
+    i->running.verb = MOOR_VERB_UPDATE;
+    i->running.since_ms = 56;
     i->waiting_since_ms = 78;
     i->killed = 2;
     i->enabled_here = true;
@@ -62,10 +62,10 @@ static void what_is_kept_comes_back(void)
     CHECK_INT(got->settings_seq, 5);
     CHECK_INT(got->enabled_seq, -1);
     CHECK_INT(got->service_seq, 11);
-    CHECK_INT(got->running.pid, 12);
-    CHECK_INT(got->running.start, 34);
-    CHECK_INT(got->running_verb, MOOR_VERB_UPDATE);
-    CHECK_INT(got->running_since_ms, 56);
+    CHECK_INT(got->running.process.pid, 12);
+    CHECK_INT(got->running.process.start, 34);
+    CHECK_INT(got->running.verb, MOOR_VERB_UPDATE);
+    CHECK_INT(got->running.since_ms, 56);
     CHECK_INT(got->waiting_since_ms, 78);
     CHECK_INT(got->killed, 0);
     CHECK(!got->enabled_here);

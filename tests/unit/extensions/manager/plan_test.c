@@ -140,10 +140,10 @@ static void nothing_is_done_for_the_failed_the_running_and_the_unlisted(void)
         moor_plan(i, &goal, &usual, &step);
         CHECK_INT(step.action, MOOR_ACT_NOTHING);
         i->outcome = MOOR_OUTCOME_GOING_ON;
-        i->running.pid = 4;
+        i->running.on = true;
         moor_plan(i, &goal, &usual, &step);
         CHECK_INT(step.action, MOOR_ACT_NOTHING);
-        i->running.pid = 0;
+        i->running.on = false;
         moor_plan(i, NULL, &usual, &step);
         CHECK_INT(step.action, MOOR_ACT_NOTHING);
     }

@@ -21,6 +21,7 @@
 #include "rooted.h"
 #include "run/child.h"
 #include "run/log.h"
+#include "run/unit.h"
 #include "zip_made.h"
 
 #define SEQS        4
@@ -45,7 +46,8 @@ static const struct {
 static struct {
     struct moor_loop *loop;
     struct moor_manager *m;
-    unsigned ran[SEQS]; /* the user's command, by sequence number */
+    bool services, powered; /* commands are services; a dead disk is not the machine's end */
+    unsigned ran[SEQS];     /* the user's command, by sequence number */
     struct moor_buf zip;
     char sha256[65];
     struct moor_buf key_name, crt, prv;
@@ -181,6 +183,34 @@ static int enable(const char *folder, uint32_t seq)
     return 0;
 }
 
+static uint32_t seq_of(const char *const *env)
+{
+    static const char name[] = "ConfigSequenceNumber=";
+    uint32_t seq = UINT32_MAX;
+    for (; *env; env++)
+        if (strncmp(*env, name, sizeof(name) - 1) == 0)
+            (void)!moor_parse_u32(moor_span_str(*env + sizeof(name) - 1), 0, SEQS, &seq, NULL);
+    return seq;
+}
+
+/* A command of the handler; returns its exit code. */
+static int give(const char *line, const char *folder, const char *const *env)
+{
+    const char *verb = strrchr(line, ' ') + 1;
+    MOOR_AUTO(moor_buf) program = MOOR_BUF(4096);
+    int code = 0;
+    moor_buf_fmt(&program, "%s/bin/run", folder);
+    fake_disk_spare(true);              /* the handler's own failures are not the manager's, */
+    fake_disk_uncounted(world.powered); /* nor is its end when only the manager is killed */
+    if (!plat_exists(moor_buf_cstr(&program)))
+        code = 127;
+    else if (strcmp(verb, "enable") == 0)
+        code = enable(folder, seq_of(env));
+    fake_disk_spare(false);
+    fake_disk_uncounted(false);
+    return code;
+}
+
 struct moor_child {
     struct later *end;
     struct plat_process process;
@@ -200,25 +230,12 @@ static void end_child(struct later *l)
     e->fn(e->ctx, &e->result);
 }
 
-static uint32_t seq_of(const char *const *env)
-{
-    static const char name[] = "ConfigSequenceNumber=";
-    uint32_t seq = UINT32_MAX;
-    for (; *env; env++)
-        if (strncmp(*env, name, sizeof(name) - 1) == 0)
-            (void)!moor_parse_u32(moor_span_str(*env + sizeof(name) - 1), 0, SEQS, &seq, NULL);
-    return seq;
-}
-
 moor_code moor_child_start(struct moor_loop *l, const struct moor_child_opts *opts,
                            moor_child_fn fn, void *ctx, struct moor_child **out,
                            struct moor_error *err)
 {
-    const char *verb = strrchr(opts->spawn.argv[2], ' ') + 1;
-    MOOR_AUTO(moor_buf) program = MOOR_BUF(4096);
     if (fake_disk_dead())
         return moor_fail(err, MOOR_E_IO, "the machine is off");
-    moor_buf_fmt(&program, "%s/bin/run", opts->spawn.cwd);
     struct moor_child *c = calloc(1, sizeof(*c));
     struct ending *e = calloc(1, sizeof(*e));
     MOOR_ASSERT(c && e);
@@ -227,12 +244,7 @@ moor_code moor_child_start(struct moor_loop *l, const struct moor_child_opts *op
     e->child = c;
     e->fn = fn;
     e->ctx = ctx;
-    fake_disk_spare(true); /* the handler's own failures are not the manager's */
-    if (!plat_exists(moor_buf_cstr(&program)))
-        e->result.how.code = 127;
-    else if (strcmp(verb, "enable") == 0)
-        e->result.how.code = enable(opts->spawn.cwd, seq_of(opts->spawn.env));
-    fake_disk_spare(false);
+    e->result.how.code = give(opts->spawn.argv[2], opts->spawn.cwd, opts->spawn.env);
     c->end = &e->later;
     moor_loop_post(l, run_later, e);
     *out = c;
@@ -280,11 +292,135 @@ bool plat_host_reboot_pending(void)
     return false;
 }
 
+/* The service manager: it outlives the manager, and a unit is kept until it is told to forget it.
+ */
+struct service {
+    char name[200];
+    int code;
+};
+static struct {
+    struct service kept[16];
+    size_t count;
+    unsigned given; /* commands in all */
+} services;
+struct moor_units {
+    struct moor_loop *loop;
+};
+struct moor_unit {
+    struct later *end;
+};
+struct unit_end {
+    struct later later;
+    struct moor_unit *unit;
+    struct moor_unit_result result;
+    moor_unit_fn fn;
+    void *ctx;
+};
+
+static struct service *find_service(const char *name)
+{
+    for (size_t n = 0; n < services.count; n++)
+        if (strcmp(services.kept[n].name, name) == 0)
+            return &services.kept[n];
+    return NULL;
+}
+
+static void end_unit(struct later *l)
+{
+    struct unit_end *e = (struct unit_end *)l;
+    e->unit->end = NULL;
+    e->fn(e->ctx, &e->result);
+}
+
+moor_code moor_units_new(struct moor_loop *l, struct moor_units **out, struct moor_error *err)
+{
+    (void)err;
+    *out = calloc(1, sizeof(**out));
+    MOOR_ASSERT(*out);
+    (*out)->loop = l;
+    return MOOR_OK;
+}
+
+void moor_units_free(struct moor_units *u)
+{
+    free(u);
+}
+
+moor_code moor_unit_start(struct moor_units *u, const char *name,
+                          const struct plat_unit_spawn *spawn, uint64_t timeout_ms, moor_unit_fn fn,
+                          void *ctx, struct moor_unit **out, struct moor_error *err)
+{
+    struct service *s = find_service(name);
+    (void)timeout_ms;
+    if (fake_disk_dead())
+        return moor_fail(err, MOOR_E_IO, "the machine is off");
+    if (spawn && !s) {
+        MOOR_ASSERT(services.count < MOOR_COUNTOF(services.kept));
+        s = &services.kept[services.count++];
+        (void)snprintf(s->name, sizeof(s->name), "%s", name);
+        s->code = give(spawn->argv[2], spawn->cwd, spawn->env);
+        services.given++;
+    }
+    struct moor_unit *unit = calloc(1, sizeof(*unit));
+    struct unit_end *e = calloc(1, sizeof(*e));
+    MOOR_ASSERT(unit && e);
+    e->later.fn = end_unit;
+    e->unit = unit;
+    e->fn = fn;
+    e->ctx = ctx;
+    e->result.absent = !s;
+    e->result.how.code = s ? s->code : 0;
+    unit->end = &e->later;
+    moor_loop_post(u->loop, run_later, e);
+    *out = unit;
+    return MOOR_OK;
+}
+
+void moor_unit_free(struct moor_unit *unit)
+{
+    if (unit && unit->end)
+        unit->end->gone = true;
+    free(unit);
+}
+
+void moor_units_forget(struct moor_units *u, const char *name)
+{
+    struct service *s = find_service(name);
+    (void)u;
+    if (s && !fake_disk_dead())
+        *s = services.kept[--services.count];
+}
+
+void moor_units_limit(struct moor_units *u, const char *slice, const struct plat_limits *limits)
+{
+    (void)u;
+    (void)slice;
+    (void)limits;
+}
+
+void moor_units_forget_slice(struct moor_units *u, const char *slice)
+{
+    (void)u;
+    (void)slice;
+}
+
+bool plat_slice_usage(const char *slice, struct plat_usage *out)
+{
+    (void)slice;
+    (void)out;
+    return false;
+}
+
 moor_code plat_group_set(const char *name, const struct plat_limits *limits, struct moor_error *err)
 {
     (void)name;
     (void)limits;
     return moor_fail(err, MOOR_E_UNSUPPORTED, "no groups here");
+}
+
+const char *plat_group_kind(void)
+{
+    return NULL;
 }
 
 bool plat_group_usage(const char *name, struct plat_usage *out)
@@ -389,7 +525,7 @@ static void shut_down(void)
 
 static bool boot(void)
 {
-    static const struct moor_manager_opts opts = { "/mooringd" };
+    const struct moor_manager_opts opts = { .program = "/mooringd", .services = world.services };
     moor_code c = moor_loop_new(&world.loop, NULL);
     MOOR_ASSERT(c == MOOR_OK);
     if (moor_manager_new(world.loop, &opts, &world.m, NULL) == MOOR_OK)
@@ -455,6 +591,7 @@ static void install_system(void)
     };
     fake_disk_reset();
     memset(world.ran, 0, sizeof(world.ran));
+    memset(&services, 0, sizeof(services));
     for (size_t n = 0; n < MOOR_COUNTOF(files); n++) {
         MOOR_AUTO(moor_buf) path = MOOR_BUF(4096);
         MOOR_AUTO(moor_buf) folder = MOOR_BUF(4096);
@@ -549,6 +686,8 @@ static bool live(fake_disk_loss loss)
         if (fake_disk_dead()) {
             shut_down();
             fake_disk_cut(loss);
+            if (!world.powered)
+                services.count = 0;
             if (boot())
                 want((enum stage)stage);
         }
@@ -568,20 +707,51 @@ static uint64_t count_steps(void)
     return fake_disk_steps();
 }
 
+static void cut_before_every_step(fake_disk_loss loss)
+{
+    uint64_t steps = count_steps();
+    CHECK(steps > 100);
+    printf("# %llu steps, cut before each, loss %d\n", (unsigned long long)steps, (int)loss);
+    for (uint64_t step = 1; step <= steps; step++) {
+        install_system();
+        fake_disk_die_before(step);
+        if (!CHECK(live(loss)))
+            printf("# cut before step %llu\n", (unsigned long long)step);
+    }
+}
+
 static void a_power_cut_at_any_step_ends_where_it_was_to_end(void)
 {
     make_world();
+    for (int loss = FAKE_DISK_KEEPS_ALL; loss <= FAKE_DISK_KEEPS_SYNCED; loss++)
+        cut_before_every_step((fake_disk_loss)loss);
+}
+
+static void a_power_cut_ends_services_as_it_ends_children(void)
+{
+    make_world();
+    world.services = true;
+    cut_before_every_step(FAKE_DISK_KEEPS_SYNCED);
+    world.services = false;
+}
+
+/* kill -9: the next manager learns of each service how it ended, and gives no command twice but
+ * enable, which it gives once of its own. */
+static void a_manager_killed_at_any_step_gives_no_service_twice(void)
+{
+    make_world();
+    world.services = world.powered = true;
     uint64_t steps = count_steps();
-    CHECK(steps > 100);
-    printf("# %llu steps, cut before each in 3 ways\n", (unsigned long long)steps);
-    for (int loss = FAKE_DISK_KEEPS_ALL; loss <= FAKE_DISK_KEEPS_SYNCED; loss++) {
-        for (uint64_t step = 1; step <= steps; step++) {
-            install_system();
-            fake_disk_die_before(step);
-            if (!CHECK(live((fake_disk_loss)loss)))
-                printf("# cut before step %llu, loss %d\n", (unsigned long long)step, loss);
-        }
+    unsigned given = services.given;
+    CHECK(given > 5);
+    for (uint64_t step = 1; step <= steps; step++) {
+        install_system();
+        fake_disk_die_before(step);
+        if (!CHECK(live(FAKE_DISK_KEEPS_ALL)) || !CHECK(services.given <= given + 1) ||
+            !CHECK(services.given >= given) || !CHECK_INT(services.count, 0))
+            printf("# killed before step %llu\n", (unsigned long long)step);
     }
+    world.services = world.powered = false;
 }
 
 static void a_disk_that_refuses_at_any_step_loses_nothing(void)
@@ -615,5 +785,7 @@ static void nothing_is_left_of_the_world(void)
 }
 
 ROOTED_MAIN(CHECK_TEST(a_power_cut_at_any_step_ends_where_it_was_to_end),
+            CHECK_TEST(a_power_cut_ends_services_as_it_ends_children),
+            CHECK_TEST(a_manager_killed_at_any_step_gives_no_service_twice),
             CHECK_TEST(a_disk_that_refuses_at_any_step_loses_nothing),
             CHECK_TEST(nothing_is_left_of_the_world))

@@ -81,28 +81,27 @@ static void states_follow_phase_command_and_outcome(void)
     static const struct {
         moor_item_phase phase;
         moor_item_outcome outcome;
-        int64_t pid;
+        bool running;
         moor_handler_verb verb;
         const char *state, *provisioning;
     } rows[] = {
-        { MOOR_PHASE_ABSENT, MOOR_OUTCOME_GOING_ON, 0, 0, "waiting", "Creating" },
-        { MOOR_PHASE_UNPACKED, MOOR_OUTCOME_GOING_ON, 0, 0, "installing", "Creating" },
-        { MOOR_PHASE_UNPACKED, MOOR_OUTCOME_FAILED, 0, 0, "failed", "Failed" },
-        { MOOR_PHASE_ENABLED, MOOR_OUTCOME_GOING_ON, 0, 0, "enabling", "Updating" },
-        { MOOR_PHASE_ENABLED, MOOR_OUTCOME_SUCCEEDED, 0, 0, "enabled", "Succeeded" },
-        { MOOR_PHASE_ENABLED, MOOR_OUTCOME_GOING_ON, 7, MOOR_VERB_DISABLE, "disabling",
+        { MOOR_PHASE_ABSENT, MOOR_OUTCOME_GOING_ON, false, 0, "waiting", "Creating" },
+        { MOOR_PHASE_UNPACKED, MOOR_OUTCOME_GOING_ON, false, 0, "installing", "Creating" },
+        { MOOR_PHASE_UNPACKED, MOOR_OUTCOME_FAILED, false, 0, "failed", "Failed" },
+        { MOOR_PHASE_ENABLED, MOOR_OUTCOME_GOING_ON, false, 0, "enabling", "Updating" },
+        { MOOR_PHASE_ENABLED, MOOR_OUTCOME_SUCCEEDED, false, 0, "enabled", "Succeeded" },
+        { MOOR_PHASE_ENABLED, MOOR_OUTCOME_GOING_ON, true, MOOR_VERB_DISABLE, "disabling",
           "Updating" },
-        { MOOR_PHASE_INSTALLED, MOOR_OUTCOME_GOING_ON, 7, MOOR_VERB_UNINSTALL, "uninstalling",
+        { MOOR_PHASE_INSTALLED, MOOR_OUTCOME_GOING_ON, true, MOOR_VERB_UNINSTALL, "uninstalling",
           "Creating" },
-        { MOOR_PHASE_UPDATE_COPIED, MOOR_OUTCOME_GOING_ON, 7, MOOR_VERB_UPDATE, "updating",
+        { MOOR_PHASE_UPDATE_COPIED, MOOR_OUTCOME_GOING_ON, true, MOOR_VERB_UPDATE, "updating",
           "Updating" },
-        { MOOR_PHASE_UNINSTALLED, MOOR_OUTCOME_SUCCEEDED, 0, 0, "uninstalled", "Succeeded" },
+        { MOOR_PHASE_UNINSTALLED, MOOR_OUTCOME_SUCCEEDED, false, 0, "uninstalled", "Succeeded" },
     };
     for (size_t n = 0; n < MOOR_COUNTOF(rows); n++) {
         const struct moor_item i = { .phase = rows[n].phase,
                                      .outcome = rows[n].outcome,
-                                     .running = { rows[n].pid, 1 },
-                                     .running_verb = rows[n].verb };
+                                     .running = { .on = rows[n].running, .verb = rows[n].verb } };
         CHECK_STR(moor_report_state(&i), rows[n].state);
         CHECK_STR(moor_report_provisioning(&i), rows[n].provisioning);
     }

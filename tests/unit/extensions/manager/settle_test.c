@@ -179,9 +179,9 @@ static void a_status_answers_only_its_own_question(void)
     r.i->enabled_seq = -1;
     CHECK_INT(look(&r), MOOR_OUTCOME_GOING_ON);
     r.i->enabled_seq = 0;
-    r.i->running.pid = 1;
+    r.i->running.on = true;
     CHECK_INT(look(&r), MOOR_OUTCOME_GOING_ON);
-    r.i->running.pid = 0;
+    r.i->running.on = false;
     for (size_t n = 0; n < MOOR_COUNTOF(failures); n++) {
         moor_item_settle(r.i, MOOR_OUTCOME_FAILED, failures[n], 0, "no");
         CHECK_INT(look(&r), MOOR_OUTCOME_FAILED);
