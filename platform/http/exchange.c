@@ -19,7 +19,7 @@ struct moor_http_exchange *moor_exchange_new(struct moor_conn *c)
     if (!ex)
         return NULL;
     ex->conn = c;
-    ex->arena = (struct moor_arena)MOOR_ARENA(ARENA_MAX);
+    ex->arena = (struct moor_arena)MOOR_ARENA_SECRET(ARENA_MAX); /* a token's parts, decoded */
     ex->headers = (struct moor_buf)MOOR_BUF(ANSWER_HEAD_MAX);
     ex->file = (struct plat_file)PLAT_FILE_INIT;
     ex->target.path = "";

@@ -368,8 +368,9 @@ void moor_head_init(struct moor_request_head *h, size_t bytes_max, unsigned fiel
                                      .bytes_max = (uint32_t)bytes_max,
                                      .fields_max = fields_max,
                                      /* Every word but the method and the target has two bytes of
-                                      * punctuation, which make room for its end. */
-                                     .text = MOOR_BUF(bytes_max + 8) };
+                                      * punctuation, which make room for its end. Wiped: one
+                                      * of them may have been a token. */
+                                     .text = MOOR_BUF_SECRET(bytes_max + 8) };
 }
 
 void moor_head_drop(struct moor_request_head *h)

@@ -6,10 +6,10 @@ import os
 import re
 import secrets
 import subprocess
-import urllib.parse
 import zipfile
 
 import pytest
+from harness.canary import forms, traces
 from harness.cli import fails
 from harness.machine import Machine
 from harness.process import program
@@ -41,32 +41,6 @@ def bundle(box, *arguments):
     with zipfile.ZipFile(out) as opened:
         assert len(opened.namelist()) == answer["files"]
         return {name: opened.read(name) for name in opened.namelist()}
-
-
-def forms(secret):
-    """Every way a program may have written it."""
-    wide = [secret.encode("utf-16-le"), secret.encode("utf-16-be")]
-    raw = secret.encode()
-    coded = [base64.b64encode(b"x" * shift + raw + b"y" * 3) for shift in range(3)]
-    return {"raw": raw, "url": urllib.parse.quote(secret, safe="").encode(),
-            "json": json.dumps(json.dumps({"v": secret})).encode(), "utf-16-le": wide[0],
-            "utf-16-be": wide[1], "base64 of utf-16": base64.b64encode(wide[0]),
-            "hex": raw.hex().encode(), **{f"base64+{n}": c for n, c in enumerate(coded)}}
-
-
-def traces(text, secret):
-    """Which forms of the secret are in the text."""
-    raw = secret.encode()
-    found = [name for name, form in forms(secret).items()
-             if not name.startswith("base64") and form in text]
-    for word in re.findall(rb"[A-Za-z0-9+/_-]{16,}", text):
-        word = word.replace(b"-", b"+").replace(b"_", b"/")
-        for skip in range(4):
-            part = word[skip:]
-            clear = base64.b64decode(part[:len(part) // 4 * 4])
-            if raw[2:-2] in clear or raw[2:-2] in clear.replace(b"\0", b""):
-                found.append("base64")
-    return found
 
 
 def protect(box, settings):
