@@ -2,6 +2,7 @@
 """`mooring connect existing`, `ensure-connected`, `disconnect --remove-extensions`, and what a thief
 of onboarding material gets; with the real control plane and the real roles."""
 import base64
+import concurrent.futures
 import json
 import os
 import uuid
@@ -76,6 +77,35 @@ def test_a_given_key_proves_for_one_key_only(prepared):
     for key in (other, prepared.key):
         answer = prepared.ask_certificate(prepared.csr(key))
         assert answer.status == 403 and answer.error_code == "KeySuperseded"
+
+
+def at_once(calls):
+    """The answers, in the order of the calls, which are all made at the same time."""
+    with concurrent.futures.ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(lambda call: call(), calls))
+
+
+def test_a_given_key_that_many_use_at_once_makes_one_machine(prepared):
+    requests = [prepared.csr(new_key()) for _ in range(12)]
+    answers = at_once([lambda csr=csr: prepared.ask_certificate(csr) for csr in requests])
+    assert sorted(a.status for a in answers) == [200] + [403] * 11
+    assert {a.error_code for a in answers if a.status == 403} == {"KeySuperseded"}
+
+
+def test_a_name_that_many_want_at_once_is_one_machine_s(controlplane, unique):
+    token = token_of(controlplane, onboarder(controlplane, unique))
+    many = [FakeAgent(controlplane, GROUP, unique) for _ in range(12)]
+
+    def join(agent):
+        return controlplane.arm("PUT", agent.resource_id, {
+            "location": controlplane.info["location"], "identity": {"type": "SystemAssigned"},
+            "properties": {"vmId": agent.vm_id, "clientPublicKey": public_text(agent.key)}},
+            token=token)
+    answers = at_once([lambda agent=agent: join(agent) for agent in many])
+    won = [agent for agent, answer in zip(many, answers) if answer.status in (200, 201)]
+    assert len(won) == 1 and {a.status for a in answers} <= {200, 201, 409}
+    assert current_key(won[0]) == public_text(won[0].key)
+    assert [a for a in many if a.ask_certificate().status == 200] == won
 
 
 def test_who_comes_second_with_a_given_key_is_told(box, prepared):

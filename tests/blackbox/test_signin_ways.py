@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ways an administrator signs in to `mooring connect`, against the control plane."""
 import datetime
+import hmac
 import json
 import os
 import pty
 import select
 import signal
 import subprocess
+import time
+import uuid
 
 import pytest
 from cryptography import x509
@@ -14,6 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
+from fake_agent import b64url
 from harness import web
 from harness.machine import CLOUD, Machine
 from harness.process import program
@@ -167,6 +171,39 @@ def test_a_certificate_counts_only_for_its_own_application(box, controlplane, ce
     done = box.mooring(*arguments(controlplane, unique, "-i", controlplane.admin_id,
                                   "--service-principal-cert", pair.pem()), check=False)
     assert done.returncode == 41 and "AADSTS700027" in done.stderr
+
+
+@pytest.mark.parametrize("secret", ["", "x", "public key", None])
+def test_who_has_a_certificate_does_not_sign_in_with_less(controlplane, certified, pair, secret):
+    """A secret, none, or the public half of what it has."""
+    if secret == "public key":
+        secret = pair.public.read_text()
+    form = {"grant_type": "client_credentials", "client_id": certified,
+            "scope": f"{controlplane.arm_audience}/.default"}
+    body, headers = web.form(form if secret is None else {**form, "client_secret": secret})
+    answer = controlplane.request("POST", f"/{controlplane.tenant}/oauth2/v2.0/token", body, headers)
+    assert answer.status in (400, 401), answer
+    assert answer.json["error"] in ("invalid_client", "invalid_request")
+
+
+@pytest.mark.parametrize("alg", ["none", "HS256"])
+def test_an_assertion_that_is_not_signed_by_the_key_is_none(controlplane, certified, pair, alg):
+    endpoint = f"{controlplane.endpoint}/{controlplane.tenant}/oauth2/v2.0/token"
+    now = int(time.time())
+    head = {"alg": alg, "typ": "JWT",
+            "x5t#S256": b64url(pair.certificate.fingerprint(hashes.SHA256()))}
+    claims = {"aud": endpoint, "iss": certified, "sub": certified, "jti": str(uuid.uuid4()),
+              "nbf": now, "exp": now + 300}
+    text = ".".join(b64url(json.dumps(part).encode()) for part in (head, claims))
+    public = pair.public.read_bytes()
+    signature = "" if alg == "none" else b64url(hmac.new(public, text.encode(), "sha256").digest())
+    body, headers = web.form({
+        "grant_type": "client_credentials", "client_id": certified,
+        "scope": f"{controlplane.arm_audience}/.default",
+        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        "client_assertion": f"{text}.{signature}"})
+    answer = controlplane.request("POST", endpoint, body, headers)
+    assert answer.status in (400, 401) and "access_token" not in answer.json, answer
 
 
 def test_a_certificate_added_later_signs_in_as_well(box, controlplane, pair, unique):

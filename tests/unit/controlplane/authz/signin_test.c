@@ -153,6 +153,20 @@ static void a_token_counts_for_its_audience_and_time_only(void)
     world_drop(&w);
 }
 
+static void a_principal_of_zeros_may_nothing(void)
+{
+    static const struct moor_principal nobody;
+    struct world w;
+    world_make(&w, MOOR_PRINCIPAL_APPLICATION);
+    /* Even where a row without a principal slipped into the store. */
+    const struct moor_role_assignment everything = { "a", moor_role_find("Owner")->id, "", "/", 0 };
+    ok(moor_role_assign(w.store, &everything, NULL));
+    CHECK_INT(nobody.kind, MOOR_PRINCIPAL_NOBODY);
+    CHECK(!moor_authz_allows(w.authz, &nobody, "Microsoft.HybridCompute/machines/read", "/"));
+    CHECK(!moor_authz_allows_data(w.authz, &nobody, "Microsoft.Insights/Telemetry/Write", "/"));
+    world_drop(&w);
+}
+
 static void a_changed_token_is_nobody(void)
 {
     struct world w;
@@ -315,7 +329,8 @@ static void the_key_set_verifies_tokens(void)
 
 CHECK_MAIN(CHECK_TEST(a_secret_gives_a_token_that_is_believed),
            CHECK_TEST(a_token_counts_for_its_audience_and_time_only),
-           CHECK_TEST(a_changed_token_is_nobody), CHECK_TEST(wrong_secrets_are_refused_by_number),
+           CHECK_TEST(a_principal_of_zeros_may_nothing), CHECK_TEST(a_changed_token_is_nobody),
+           CHECK_TEST(wrong_secrets_are_refused_by_number),
            CHECK_TEST(a_machine_signs_in_by_its_certificate),
            CHECK_TEST(bad_assertions_are_refused_by_number),
            CHECK_TEST(first_use_makes_the_next_key_the_current_one),
