@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/span.h"
 #include "platform/oserr.h"
 
 /* Groups with thousands of members have long entries. */
@@ -73,6 +74,66 @@ moor_code plat_find_user(const char *name, uint32_t *uid, struct moor_error *err
 moor_code plat_find_group(const char *name, uint32_t *gid, struct moor_error *err)
 {
     return find(lookup_group, "group", name, gid, err);
+}
+
+void plat_account_drop(struct plat_account *a)
+{
+    free(a->name);
+    free(a->home);
+    free(a->shell);
+    free(a->groups);
+    *a = (struct plat_account)PLAT_ACCOUNT_INIT;
+}
+
+static moor_code account_texts(const struct passwd *from, struct plat_account *a,
+                               struct moor_error *err)
+{
+    moor_code c = moor_span_dup(moor_span_str(from->pw_name), &a->name, err);
+    if (c == MOOR_OK)
+        c = moor_span_dup(moor_span_str(from->pw_dir), &a->home, err);
+    return c == MOOR_OK ? moor_span_dup(moor_span_str(from->pw_shell), &a->shell, err) : c;
+}
+
+static moor_code account_groups(struct plat_account *a, struct moor_error *err)
+{
+    int count = 32;
+    for (;;) {
+        gid_t *groups = reallocarray(a->groups, (size_t)count, sizeof(*groups));
+        if (!groups)
+            return moor_fail(err, MOOR_E_NOMEM, "user %s: out of memory", a->name);
+        a->groups = groups;
+        int room = count;
+        if (getgrouplist(a->name, a->gid, groups, &count) >= 0) {
+            a->group_count = (size_t)count;
+            return MOOR_OK;
+        }
+        if (count <= room)
+            return moor_fail(err, MOOR_E_IO, "user %s: cannot list its groups", a->name);
+    }
+}
+
+moor_code plat_find_account(const char *name, struct plat_account *out, struct moor_error *err)
+{
+    MOOR_AUTO(plat_account) a = PLAT_ACCOUNT_INIT;
+    MOOR_AUTOSTR room = malloc(ENTRY_MAX);
+    struct passwd entry, *found = NULL;
+    if (!room)
+        return moor_fail(err, MOOR_E_NOMEM, "user %s: out of memory", name);
+    int e = getpwnam_r(name, &entry, room, ENTRY_MAX, &found);
+    if (e && e != ENOENT)
+        return plat_fail(err, e, "user %s", name);
+    if (!found)
+        return moor_fail(err, MOOR_E_NOTFOUND, "user %s: does not exist", name);
+    a.uid = found->pw_uid;
+    a.gid = found->pw_gid;
+    moor_code c = account_texts(found, &a, err);
+    if (c == MOOR_OK)
+        c = account_groups(&a, err);
+    if (c != MOOR_OK)
+        return c;
+    *out = a;
+    a = (struct plat_account)PLAT_ACCOUNT_INIT;
+    return MOOR_OK;
 }
 
 /* By these the environment leads libraries to other modules, authorities and files: OpenSSL loads

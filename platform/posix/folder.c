@@ -351,6 +351,15 @@ moor_code plat_set_group(const char *path, uint32_t gid, struct moor_error *err)
     return c;
 }
 
+moor_code plat_set_owner(const char *path, uint32_t uid, uint32_t gid, struct moor_error *err)
+{
+    MOOR_AUTO(plat_file) f = PLAT_FILE_INIT;
+    moor_code c = open_any(path, &f, err);
+    if (c == MOOR_OK && fchownat(f.fd_, "", uid, gid, AT_EMPTY_PATH) != 0)
+        c = plat_fail(err, errno, "%s: cannot set the owner", path);
+    return c;
+}
+
 static moor_code file_system_of(const char *path, struct statvfs *out, struct moor_error *err)
 {
     MOOR_AUTO(plat_file) f = PLAT_FILE_INIT;

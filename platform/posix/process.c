@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -123,6 +124,17 @@ static int child_limits(const struct plat_spawn *how)
     return 0;
 }
 
+static int child_user(const struct plat_account *user)
+{
+    bool same = !user || (user->uid == geteuid() && user->uid != 0);
+    if (same)
+        return 0;
+    if (setgroups(user->group_count, user->groups) != 0 || setgid(user->gid) != 0 ||
+        setuid(user->uid) != 0)
+        return errno;
+    return user->uid != 0 && setuid(0) == 0 ? EPERM : 0;
+}
+
 MOOR_NORETURN static void child_main(struct plan *p)
 {
     static char *const empty[] = { NULL };
@@ -130,10 +142,12 @@ MOOR_NORETURN static void child_main(struct plan *p)
     int e = setsid() < 0 ? errno : child_groups(p);
     if (!e)
         e = child_descriptors(p);
-    if (!e && chdir(p->how->cwd ? p->how->cwd : "/") != 0)
-        e = errno;
     if (!e)
         e = child_limits(p->how);
+    if (!e)
+        e = child_user(p->how->user); /* last: a folder may be open to the user alone */
+    if (!e && chdir(p->how->cwd ? p->how->cwd : "/") != 0)
+        e = errno;
     if (!e) {
         (void)umask(022);
         (void)execve(p->how->argv[0], (char *const *)(uintptr_t)p->how->argv,

@@ -136,6 +136,13 @@ void plat_release_memory(void)
 #endif
 }
 
+moor_code plat_keep_orphans(struct moor_error *err)
+{
+    return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+               ? MOOR_OK
+               : plat_fail(err, errno, "cannot keep orphans");
+}
+
 moor_code plat_become_user(const char *name, struct moor_error *err)
 {
     char room[16384];

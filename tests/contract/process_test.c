@@ -3,11 +3,13 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "check.h"
 #include "os.h"
 #include "platform/clock.h"
 #include "platform/net.h"
+#include "platform/self.h"
 
 static struct moor_error err;
 
@@ -260,6 +262,41 @@ static void killed_writer_leaves_a_whole_file(void)
     }
 }
 
+/* Root only: nobody else may become another user. */
+static void another_user_has_its_own_groups_and_no_way_back(void)
+{
+    MOOR_AUTO(plat_account) nobody = PLAT_ACCOUNT_INIT;
+    struct plat_exit end;
+    CHECK(plat_find_account("no-such-user-here", &nobody, &err) == MOOR_E_NOTFOUND);
+    if (!CHECK(plat_find_account("nobody", &nobody, &err) == MOOR_OK) || !plat_is_admin())
+        return;
+    CHECK(nobody.uid != 0 && nobody.group_count >= 1 && *nobody.home == '/');
+    const char *text =
+        output_of((struct plat_spawn){ .argv = (const char *const[]){ "/usr/bin/id", NULL },
+                                       .user = &nobody },
+                  &end);
+    CHECK(!end.signaled && end.code == 0);
+    CHECK(strstr(text, "(nobody)") && !strstr(text, "root"));
+}
+
+static void orphans_of_a_process_that_keeps_them_are_killed_with_it(void)
+{
+    MOOR_AUTO(plat_process) p = PLAT_PROCESS_INIT;
+    struct plat_process_id self, orphan;
+    CHECK(plat_keep_orphans(&err) == MOOR_OK);
+    CHECK(plat_process_identify(0, &self, &err) == MOOR_OK);
+    struct plat_exit end;
+    /* It leaves the session and its parent. */
+    const char *pid = output_of(
+        (struct plat_spawn){
+            .argv = (const char *const[]){ "/bin/sh", "-c", "setsid sleep 600 & echo $!", NULL },
+            .env = (const char *const[]){ "PATH=/usr/bin:/bin", NULL } },
+        &end);
+    CHECK(plat_process_identify(strtoll(pid, NULL, 10), &orphan, &err) == MOOR_OK);
+    plat_process_kill_tree_id(&self);
+    CHECK(!plat_process_alive(&orphan));
+}
+
 CHECK_MAIN(CHECK_TEST(exit_status_and_signal_are_told_apart),
            CHECK_TEST(program_that_cannot_start_is_an_error_at_once),
            CHECK_TEST(child_gets_no_descriptor_but_the_standard_ones),
@@ -272,6 +309,8 @@ CHECK_MAIN(CHECK_TEST(exit_status_and_signal_are_told_apart),
            CHECK_TEST(killing_a_tree_ends_every_process_of_it),
            CHECK_TEST(tree_is_killed_by_identity_but_not_with_a_wrong_one),
            CHECK_TEST(ended_process_has_no_identity),
+           CHECK_TEST(another_user_has_its_own_groups_and_no_way_back),
            CHECK_TEST(process_knows_itself_as_number_zero),
            CHECK_TEST(dropped_process_goes_on_and_leaves_no_zombie),
-           CHECK_TEST(killed_writer_leaves_a_whole_file))
+           CHECK_TEST(killed_writer_leaves_a_whole_file),
+           CHECK_TEST(orphans_of_a_process_that_keeps_them_are_killed_with_it))

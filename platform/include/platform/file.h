@@ -135,6 +135,8 @@ MOOR_NODISCARD moor_code plat_sync_dir(const char *path, struct moor_error *err)
 MOOR_NODISCARD moor_code plat_sync_all(const char *path, struct moor_error *err);
 MOOR_NODISCARD moor_code plat_set_mode(const char *path, uint32_t mode, struct moor_error *err);
 MOOR_NODISCARD moor_code plat_set_group(const char *path, uint32_t gid, struct moor_error *err);
+MOOR_NODISCARD moor_code plat_set_owner(const char *path, uint32_t uid, uint32_t gid,
+                                        struct moor_error *err);
 MOOR_NODISCARD moor_code plat_free_space(const char *path, uint64_t *bytes, struct moor_error *err);
 bool plat_noexec(const char *path); /* programs below path cannot be started */
 

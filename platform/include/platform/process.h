@@ -12,6 +12,7 @@
 
 #include "base/attr.h"
 #include "base/error.h"
+#include "platform/account.h"
 #include "platform/file.h"
 
 struct plat_spawn {
@@ -22,8 +23,9 @@ struct plat_spawn {
     const struct plat_file *extra;          /* becomes descriptor 3 in the child; NULL = none */
     uint64_t memory_max;                    /* bytes of address space, 0 = no limit */
     uint32_t files_max;                     /* open files, 0 = inherited */
-    uint32_t tasks_max; /* tasks of its user that let it start more; not root's */
-    const char *group;  /* of platform/group.h; NULL = this process's */
+    uint32_t tasks_max;              /* tasks of its user that let it start more; not root's */
+    const char *group;               /* of platform/group.h; NULL = this process's */
+    const struct plat_account *user; /* run as it, with its groups; NULL = as this process does */
 };
 
 struct plat_process {

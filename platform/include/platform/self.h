@@ -46,6 +46,10 @@ void plat_share_heap(void);
 /* Gives freed memory back to the system: for the end of a burst of work. Any thread. */
 void plat_release_memory(void);
 
+/* What this process starts stays below it when the process in between ends, until it ends itself:
+ * plat_process_kill_tree_id() of this process then finds everything. */
+MOOR_NODISCARD moor_code plat_keep_orphans(struct moor_error *err);
+
 /* From root to this user for good: its groups, no capabilities, nothing back by exec. */
 MOOR_NODISCARD moor_code plat_become_user(const char *name, struct moor_error *err);
 
