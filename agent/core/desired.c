@@ -8,6 +8,8 @@
 
 #define SETTINGS_MAX  (512 * 1024)
 #define SIGNATURE_MAX (64 * 1024)
+#define SCRIPT_MAX    (256 * 1024)
+#define PARAMETER_MAX (32 * 1024)
 #define PACKAGE_MAX   (INT64_C(2) * 1024 * 1024 * 1024)
 
 static const char *const states[] = { "enabled", "uninstall", NULL };
@@ -58,6 +60,47 @@ static const struct moor_json_field rule_fields[] = {
 };
 static const struct moor_json_shape rule_shape = { sizeof(struct moor_desired_rule), rule_fields,
                                                    0 };
+
+#define PA(member) offsetof(struct moor_desired_parameter, member)
+static const struct moor_json_field parameter_fields[] = {
+    { MOOR_F_STR, "name", PA(name), MOOR_F_REQUIRED, 0, 128, NULL },
+    { MOOR_F_STR, "value", PA(value), MOOR_F_REQUIRED, 0, PARAMETER_MAX, NULL },
+    { MOOR_F_END, NULL, 0, 0, 0, 0, NULL },
+};
+const struct moor_json_shape moor_desired_parameter_shape = { sizeof(struct moor_desired_parameter),
+                                                              parameter_fields, 0 };
+
+#define SO(member) offsetof(struct moor_desired_source, member)
+static const struct moor_json_field source_fields[] = {
+    { MOOR_F_STR, "script", SO(script), 0, 1, SCRIPT_MAX, NULL },
+    { MOOR_F_STR, "scriptUri", SO(script_uri), 0, 1, 2048, NULL },
+    { MOOR_F_STR, "scriptSha256", SO(sha256), 0, 64, 64, NULL },
+    { MOOR_F_END, NULL, 0, 0, 0, 0, NULL },
+};
+static const struct moor_json_shape source_shape = { sizeof(struct moor_desired_source),
+                                                     source_fields, 0 };
+
+static const char *const run_states[] = { "run", "cancel", NULL };
+
+#define RN(member) offsetof(struct moor_desired_run, member)
+static const struct moor_json_field run_fields[] = {
+    { MOOR_F_STR, "name", RN(name), MOOR_F_REQUIRED, 1, 64, NULL },
+    { MOOR_F_UUID, "executionId", RN(execution_id), MOOR_F_REQUIRED, 0, 0, NULL },
+    { MOOR_F_TIME, "expiresAt", RN(expires_ms), MOOR_F_REQUIRED, 0, 0, NULL },
+    { MOOR_F_ENUM, "state", RN(state), MOOR_F_REQUIRED, 0, 0, run_states },
+    { MOOR_F_OBJ, "source", RN(source), MOOR_F_REQUIRED, 0, 0, &source_shape },
+    { MOOR_F_OBJ_LIST, "parameters", RN(parameters), 0, 0, 64, &moor_desired_parameter_shape },
+    { MOOR_F_BOOL, "asyncExecution", RN(asynchronous), 0, 0, 0, NULL },
+    { MOOR_F_BOOL, "treatFailureAsDeploymentFailure", RN(fail_deployment), 0, 0, 0, NULL },
+    { MOOR_F_STR, "runAsUser", RN(user), 0, 0, 256, NULL },
+    { MOOR_F_U32, "timeoutInSeconds", RN(timeout_s), MOOR_F_REQUIRED, 1, 604800, NULL },
+    { MOOR_F_STR, "outputBlobUri", RN(output_uri), 0, 1, 2048, NULL },
+    { MOOR_F_STR, "errorBlobUri", RN(error_uri), 0, 1, 2048, NULL },
+    { MOOR_F_STR, "protectedSettings", RN(protected_settings), 0, 1, 2 * SETTINGS_MAX, NULL },
+    { MOOR_F_STR, "protectedSettingsCertThumbprint", RN(protected_thumbprint), 0, 1, 40, NULL },
+    { MOOR_F_END, NULL, 0, 0, 0, 0, NULL },
+};
+static const struct moor_json_shape run_shape = { sizeof(struct moor_desired_run), run_fields, 0 };
 
 struct trust_bundle {
     struct moor_str_list certificates;
@@ -171,6 +214,68 @@ static moor_code read_rules(const struct moor_json *list, struct moor_desired *o
     return MOOR_OK;
 }
 
+static const char *check_uri(const char *uri)
+{
+    return !uri || moor_span_starts(moor_span_str(uri), "https://") ? NULL : "URIs: want https";
+}
+
+static const char *check_run(const struct moor_desired_run *r)
+{
+    const struct moor_desired_source *s = &r->source;
+    if ((s->script != NULL) == (s->script_uri != NULL))
+        return "source: want either script or scriptUri";
+    if (s->sha256 && strspn(s->sha256, "0123456789abcdef") != 64)
+        return "source.scriptSha256: want 64 lower-case hexadecimal digits";
+    if ((r->protected_settings != NULL) != (r->protected_thumbprint != NULL))
+        return "protectedSettings: want it together with protectedSettingsCertThumbprint";
+    const char *bad = check_uri(s->script_uri);
+    if (!bad)
+        bad = check_uri(r->output_uri);
+    return bad ? bad : check_uri(r->error_uri);
+}
+
+/* What cannot be read may still be named, so that it can be reported; else it is nobody's. */
+static moor_code read_run(const struct moor_json *item, struct moor_desired_run *out,
+                          struct moor_arena *arena, struct moor_error *err)
+{
+    struct moor_error why = MOOR_ERROR_INIT;
+    struct moor_desired_run r = { .name = NULL };
+    moor_code c = moor_json_decode_value(item, "run command", &run_shape, &r, arena, &why);
+    if (c == MOOR_E_NOMEM)
+        return moor_fail(err, c, "desired state: %s", why.msg);
+    if (c == MOOR_OK) {
+        r.bad = check_run(&r);
+        if (r.user && !*r.user)
+            r.user = NULL;
+    } else {
+        const char *id = name_of(item, "executionId", arena);
+        r = (struct moor_desired_run){ .name = name_of(item, "name", arena),
+                                       .execution_id =
+                                           id && moor_uuid_valid(moor_span_str(id)) ? id : "",
+                                       .bad = moor_arena_str(arena, moor_span_str(why.msg)) };
+        if (!r.name || !id || !r.bad)
+            return moor_fail(err, MOOR_E_NOMEM, "desired state: out of memory");
+    }
+    *out = r;
+    return MOOR_OK;
+}
+
+static moor_code read_runs(const struct moor_json *list, struct moor_desired *out,
+                           struct moor_arena *arena, struct moor_error *err)
+{
+    out->runs = moor_arena_array(arena, moor_json_size(list), sizeof(*out->runs));
+    if (!out->runs)
+        return moor_fail(err, MOOR_E_NOMEM, "desired state: out of memory");
+    MOOR_JSON_EACH(item, list)
+    {
+        moor_code c = read_run(item, &out->runs[out->run_count], arena, err);
+        if (c != MOOR_OK)
+            return c;
+        out->run_count++;
+    }
+    return MOOR_OK;
+}
+
 /* A list is needed: without it "nothing is wanted" and "the document is broken" look alike. */
 static moor_code want_list(const struct moor_json *v, const char *name, size_t max,
                            const struct moor_json **out, struct moor_error *err)
@@ -191,6 +296,7 @@ moor_code moor_desired_parse(struct moor_span text, struct moor_desired *out,
     struct moor_desired d = { .revision = NULL };
     const struct moor_json *extensions = NULL;
     const struct moor_json *rules = NULL;
+    const struct moor_json *runs = NULL;
     if (moor_json_parse(text, &v, err) != MOOR_OK)
         return moor_context(err, "desired state");
     moor_code c = moor_json_decode_value(v, "desired state", &frame_shape, &f, arena, err);
@@ -198,6 +304,10 @@ moor_code moor_desired_parse(struct moor_span text, struct moor_desired *out,
         c = want_list(v, "extensions", 64, &extensions, err);
     if (c == MOOR_OK)
         c = want_list(v, "dataCollectionRules", 32, &rules, err);
+    if (c == MOOR_OK && moor_json_get(v, "runCommands"))
+        c = want_list(v, "runCommands", 64, &runs, err);
+    if (c == MOOR_OK)
+        c = read_runs(runs, &d, arena, err);
     if (c == MOOR_OK)
         c = read_extensions(extensions, &d, arena, err);
     if (c == MOOR_OK)

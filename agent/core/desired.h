@@ -53,6 +53,36 @@ struct moor_desired_rule {
     const char *properties;   /* JSON object text */
 };
 
+typedef enum moor_desired_run_state {
+    MOOR_DESIRED_RUN,
+    MOOR_DESIRED_CANCEL
+} moor_desired_run_state;
+
+struct moor_desired_parameter {
+    const char *name, *value; /* name "": by its place */
+};
+extern const struct moor_json_shape moor_desired_parameter_shape;
+
+struct moor_desired_run {
+    const char *name;
+    const char *bad;          /* as above */
+    const char *execution_id; /* UUID, lower case */
+    int64_t expires_ms;
+    int state; /* moor_desired_run_state */
+    struct moor_desired_source {
+        const char *script;     /* or: */
+        const char *script_uri; /* https, without query */
+        const char *sha256;     /* of what is behind script_uri; NULL = not given */
+    } source;
+    struct moor_obj_list parameters; /* struct moor_desired_parameter */
+    bool asynchronous, fail_deployment;
+    const char *user;                   /* NULL = root */
+    uint32_t timeout_s;                 /* at least 1 */
+    const char *output_uri, *error_uri; /* https, without query; NULL = none */
+    const char *protected_settings;     /* base64 CMS; NULL = none */
+    const char *protected_thumbprint;   /* NULL = none */
+};
+
 struct moor_desired {
     const char *revision;
     const char *settings_thumbprint; /* of the certificate the service encrypts to; NULL = none */
@@ -60,6 +90,8 @@ struct moor_desired {
     size_t extension_count;
     struct moor_desired_rule *rules;
     size_t rule_count;
+    struct moor_desired_run *runs;
+    size_t run_count;
     const char *tags;           /* JSON object text; NULL = none */
     struct moor_str_list trust; /* the control plane's TLS CAs, base64 DER; may be empty */
 };

@@ -29,5 +29,6 @@ extern const struct moor_role moor_role_identity;
 extern const struct moor_role moor_role_extensions;
 extern const struct moor_role moor_role_fetch;
 extern const struct moor_role moor_role_logs;
+extern const struct moor_role moor_role_command;
 
 #endif

@@ -18,6 +18,7 @@
 #include "manager/plan.h"
 #include "manager/record.h"
 #include "manager/report.h"
+#include "manager/runs.h"
 #include "manager/settings_key.h"
 #include "platform/watch.h"
 #include "run/loop.h"
@@ -49,6 +50,7 @@ struct moor_manager {
     char *state_dir, *items_path, *desired_path;
 
     struct moor_items items;
+    struct moor_runs runs;
     struct moor_desired desired;
     struct moor_arena desired_arena;
     bool closing;
@@ -78,6 +80,8 @@ void moor_manager_kick(struct moor_manager *m);                     /* plan and 
 void moor_manager_later(struct moor_manager *m, uint64_t delay_ms); /* kick then, or sooner */
 void moor_manager_wait(struct moor_manager *m, struct moor_item *i, uint64_t delay_ms);
 bool moor_manager_save(struct moor_manager *m); /* logs and retries on failure */
+/* What is to be said now, but for its number and time. */
+struct moor_report moor_manager_report(const struct moor_manager *m);
 /* What is asked of the item, with the version and package its handler shall have; false: it is not
  * named. Borrows from the document. */
 bool moor_manager_goal(const struct moor_manager *m, const struct moor_item *i,

@@ -97,7 +97,8 @@ static bool make_report(void *ctx, bool forced, struct moor_buf *body, char *has
     struct moor_link *l = ctx;
     struct moor_manager *m = l->m;
     MOOR_AUTO(moor_buf) boot = MOOR_BUF(64);
-    if (moor_report_hash(&m->items, m->denials, m->denial_count, hash, NULL) != MOOR_OK ||
+    struct moor_report r = moor_manager_report(m);
+    if (moor_report_hash(&r, hash, NULL) != MOOR_OK ||
         (!forced && strcmp(hash, m->reported_hash) == 0))
         return false;
     read_boot_id(&boot);
@@ -110,16 +111,10 @@ static bool make_report(void *ctx, bool forced, struct moor_buf *body, char *has
     m->items.report_sequence++;
     if (!moor_manager_save(m))
         return false; /* a number must not be used twice */
-    const struct moor_report r = {
-        .boot_id = m->items.report_boot,
-        .revision = m->desired.revision ? m->desired.revision : "",
-        .hash = hash,
-        .sequence = m->items.report_sequence,
-        .observed_at_ms = plat_utc_ms(),
-        .items = &m->items,
-        .denials = m->denials,
-        .denial_count = m->denial_count,
-    };
+    r.boot_id = m->items.report_boot;
+    r.hash = hash;
+    r.sequence = m->items.report_sequence;
+    r.observed_at_ms = plat_utc_ms();
     moor_buf_report(body, &r);
     return true;
 }
@@ -232,6 +227,7 @@ static void forget_desired(struct moor_manager *m)
     m->reported_hash[0] = 0;
     for (size_t n = 0; n < m->items.count; n++)
         m->items.list[n]->listed = false;
+    moor_runs_take(m);
 }
 
 static void end_downloads(struct moor_manager *m)
@@ -256,6 +252,7 @@ void moor_link_refresh(struct moor_manager *m)
     }
     if (m->link) {
         end_downloads(m);
+        moor_runs_unlink(m);
         moor_link_free(m->link);
         m->link = NULL;
         forget_desired(m);

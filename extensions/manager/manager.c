@@ -174,11 +174,20 @@ static void forget_items(struct moor_manager *m)
     }
 }
 
+struct moor_report moor_manager_report(const struct moor_manager *m)
+{
+    return (struct moor_report){ .revision = m->desired.revision ? m->desired.revision : "",
+                                 .items = &m->items,
+                                 .runs = &m->runs,
+                                 .denials = m->denials,
+                                 .denial_count = m->denial_count };
+}
+
 static void report_changes(struct moor_manager *m)
 {
     char hash[65] = "";
-    if (moor_report_hash(&m->items, m->denials, m->denial_count, hash, NULL) == MOOR_OK &&
-        strcmp(hash, m->reported_hash) != 0)
+    const struct moor_report r = moor_manager_report(m);
+    if (moor_report_hash(&r, hash, NULL) == MOOR_OK && strcmp(hash, m->reported_hash) != 0)
         moor_link_report(m->link);
 }
 
@@ -219,6 +228,7 @@ void moor_manager_kick(struct moor_manager *m)
         continue;      /* what is done is saved before something begins that cannot be undone */
     watch_statuses(m); /* before they are read: nothing is missed between */
     settle_all(m);
+    moor_runs_step(m, &settings);
     if (moor_removals_settle(&m->items))
         take_again(m);
     forget_items(m);
@@ -342,6 +352,7 @@ moor_code moor_manager_take_desired(struct moor_manager *m, struct moor_span tex
     m->desired = d;
     c = take_goals(m, err);
     m->rules_due = true;
+    moor_runs_take(m);
     if (c == MOOR_OK)
         moor_timer_arm(m->tick, 0);
     return c;
@@ -422,11 +433,12 @@ static void on_watch(void *ctx)
 
 static moor_code make_paths(struct moor_manager *m, struct moor_error *err)
 {
-    moor_code c = plat_path(PLAT_DIR_GUESTCONFIG, &m->state_dir, err, "manager");
+    /* First what others may pass through: in a trial the folders above both are made here. */
+    moor_code c = plat_make_dirs(plat_dir_path(PLAT_DIR_HANDLERS), PLAT_WORLD_READ, err);
+    if (c == MOOR_OK)
+        c = plat_path(PLAT_DIR_GUESTCONFIG, &m->state_dir, err, "manager");
     if (c == MOOR_OK)
         c = plat_make_dirs(m->state_dir, PLAT_OWNER_ONLY, err);
-    if (c == MOOR_OK)
-        c = plat_make_dirs(plat_dir_path(PLAT_DIR_HANDLERS), PLAT_WORLD_READ, err);
     if (c == MOOR_OK)
         c = plat_make_dirs(plat_dir_path(PLAT_DIR_STATE), PLAT_WORLD_READ, err);
     if (c == MOOR_OK)
@@ -474,6 +486,8 @@ static moor_code load_memory(struct moor_manager *m, struct moor_error *err)
     MOOR_AUTO(moor_buf) text = MOOR_BUF(DESIRED_TEXT_MAX);
     const char *handlers = plat_dir_path(PLAT_DIR_HANDLERS);
     moor_code c = load_items(m, err);
+    if (c == MOOR_OK)
+        c = moor_runs_open(m, err);
     if (c == MOOR_OK)
         c = moor_package_clean(handlers, err);
     if (c == MOOR_OK)
@@ -566,6 +580,7 @@ void moor_manager_free(struct moor_manager *m)
     m->closing = true;
     for (size_t n = 0; n < m->items.count; n++)
         stop_work(m->items.list[n]->work);
+    moor_runs_close(m);
     moor_link_free(m->link);
     m->link = NULL;
     moor_timer_free(m->again);

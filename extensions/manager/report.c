@@ -10,7 +10,8 @@
 
 #define CONTENT_MAX ((size_t)900 * 1024) /* leaves room for the envelope in 1 MiB */
 
-/* Handlers' statuses longer than this are left out, the first limit with which all else fits. */
+/* Handlers' statuses longer than this are left out, and scripts' outputs cut to it: the first limit
+ * with which all else fits. */
 static const size_t status_limits[] = { SIZE_MAX, 16 * 1024, 4 * 1024, 0 };
 
 static const char *const running_states[MOOR_VERB_COUNT_] = {
@@ -116,47 +117,46 @@ static bool is_unmanaged(const struct moor_item *i)
     return !i->listed && i->phase != MOOR_PHASE_ABSENT && i->phase != MOOR_PHASE_UNINSTALLED;
 }
 
-static void add_content(struct moor_buf *b, const struct moor_items *items,
-                        const struct moor_denial *denials, size_t denial_count,
-                        const struct limits *l)
+static void add_content(struct moor_buf *b, const struct moor_report *r, const struct limits *l)
 {
     moor_buf_str(b, "\"extensions\":[");
-    for (size_t n = 0; n < items->count; n++) {
+    for (size_t n = 0; n < r->items->count; n++) {
+        const struct moor_item *i = r->items->list[n];
         if (n > 0)
             moor_buf_char(b, ',');
-        if (is_unmanaged(items->list[n]))
-            add_unmanaged(b, items->list[n]);
+        if (is_unmanaged(i))
+            add_unmanaged(b, i);
         else
-            add_item(b, items->list[n], l);
+            add_item(b, i, l);
     }
-    moor_buf_str(b, "],\"runCommands\":[],\"configurationAssignments\":[],\"denials\":[");
-    for (size_t n = 0; n < denial_count; n++) {
+    moor_buf_str(b, "],\"runCommands\":[");
+    moor_buf_runs_report(b, r->runs, l->status_max);
+    moor_buf_str(b, "],\"configurationAssignments\":[],\"denials\":[");
+    for (size_t n = 0; n < r->denial_count; n++) {
         if (n > 0)
             moor_buf_char(b, ',');
-        add_denial(b, &denials[n]);
+        add_denial(b, &r->denials[n]);
     }
     moor_buf_char(b, ']');
 }
 
-static moor_code make_content(struct moor_buf *b, const struct moor_items *items,
-                              const struct moor_denial *denials, size_t denial_count, bool usage,
+static moor_code make_content(struct moor_buf *b, const struct moor_report *r, bool usage,
                               struct moor_error *err)
 {
     moor_code c = MOOR_E_NOMEM;
     for (size_t n = 0; n < MOOR_COUNTOF(status_limits) && c != MOOR_OK; n++) {
         moor_buf_reset(b);
         const struct limits l = { status_limits[n], usage };
-        add_content(b, items, denials, denial_count, &l);
+        add_content(b, r, &l);
         c = moor_buf_ok(b, "report", err);
     }
     return c;
 }
 
-moor_code moor_report_hash(const struct moor_items *items, const struct moor_denial *denials,
-                           size_t denial_count, char out[65], struct moor_error *err)
+moor_code moor_report_hash(const struct moor_report *r, char out[65], struct moor_error *err)
 {
     MOOR_AUTO(moor_buf) b = MOOR_BUF(CONTENT_MAX);
-    moor_code c = make_content(&b, items, denials, denial_count, false, err);
+    moor_code c = make_content(&b, r, false, err);
     if (c == MOOR_OK)
         moor_sha256_hex(moor_buf_view(&b), out);
     return c;
@@ -174,7 +174,7 @@ void moor_buf_report(struct moor_buf *b, const struct moor_report *r)
     add_str(b, "reportHash", r->hash);
     moor_buf_char(b, ',');
     MOOR_AUTO(moor_buf) content = MOOR_BUF(CONTENT_MAX);
-    if (make_content(&content, r->items, r->denials, r->denial_count, true, NULL) != MOOR_OK)
+    if (make_content(&content, r, true, NULL) != MOOR_OK)
         moor_buf_reset(&content); /* not here: moor_report_hash() of the same succeeded */
     moor_buf_span(b, moor_buf_view(&content));
     moor_buf_char(b, '}');

@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "manager/item.h"
+#include "manager/run.h"
 
 #define MOOR_DENIALS_MAX 64
 
@@ -25,15 +26,16 @@ struct moor_report {
     uint64_t sequence;
     int64_t observed_at_ms;
     const struct moor_items *items;
+    const struct moor_runs *runs; /* NULL = none */
     const struct moor_denial *denials;
     size_t denial_count;
 };
 void moor_buf_report(struct moor_buf *b, const struct moor_report *r);
 
-/* Digest of what a report says, whatever its time and number. out holds 65 bytes. */
-MOOR_NODISCARD moor_code moor_report_hash(const struct moor_items *items,
-                                          const struct moor_denial *denials, size_t denial_count,
-                                          char out[65], struct moor_error *err);
+/* Digest of what a report says: items, runs and denials, whatever its time and number. out holds 65
+ * bytes. */
+MOOR_NODISCARD moor_code moor_report_hash(const struct moor_report *r, char out[65],
+                                          struct moor_error *err);
 
 const char *moor_report_state(const struct moor_item *i);        /* "enabling" ... */
 const char *moor_report_provisioning(const struct moor_item *i); /* "Creating" ... */

@@ -36,17 +36,39 @@ bool moor_settings_key_has(const char *handlers, const char *thumbprint)
     return plat_exists(moor_buf_cstr(&path));
 }
 
+static moor_code read_pem(const char *handlers, const char *thumbprint, const char *ending,
+                          struct moor_buf *pem, struct moor_error *err)
+{
+    MOOR_AUTO(moor_buf) path = MOOR_BUF(4096);
+    pair_path(&path, handlers, thumbprint, ending);
+    return plat_read_all(moor_buf_cstr(&path), PEM_MAX, pem, err);
+}
+
+moor_code moor_settings_key_open(const char *handlers, const char *thumbprint,
+                                 struct moor_cert **cert, struct moor_key **key,
+                                 struct moor_error *err)
+{
+    MOOR_AUTO(moor_buf) crt = MOOR_BUF(PEM_MAX);
+    MOOR_AUTO(moor_buf) prv = MOOR_BUF_SECRET(PEM_MAX);
+    if (!moor_settings_key_has(handlers, thumbprint))
+        return moor_fail(err, MOOR_E_NOTFOUND, "settings key: no private key");
+    moor_code c = read_pem(handlers, thumbprint, ".crt", &crt, err);
+    if (c == MOOR_OK)
+        c = read_pem(handlers, thumbprint, ".prv", &prv, err);
+    if (c == MOOR_OK)
+        c = moor_cert_from_pem(moor_buf_view(&crt), cert, err);
+    return c == MOOR_OK ? moor_key_from_pem(moor_buf_view(&prv), key, err) : c;
+}
+
 static moor_code read_pair(const char *handlers, const char *thumbprint,
                            struct moor_settings_key *out, struct moor_error *err)
 {
-    MOOR_AUTO(moor_buf) path = MOOR_BUF(4096);
     MOOR_AUTO(moor_buf) pem = MOOR_BUF(PEM_MAX);
     MOOR_AUTO(moor_buf) der = MOOR_BUF(PEM_MAX);
     MOOR_AUTOPTR(moor_cert) cert = NULL;
     if (!moor_settings_key_has(handlers, thumbprint))
         return moor_fail(err, MOOR_E_NOTFOUND, "settings key: no private key");
-    pair_path(&path, handlers, thumbprint, ".crt");
-    moor_code c = plat_read_all(moor_buf_cstr(&path), PEM_MAX, &pem, err);
+    moor_code c = read_pem(handlers, thumbprint, ".crt", &pem, err);
     if (c == MOOR_OK)
         c = moor_cert_from_pem(moor_buf_view(&pem), &cert, err);
     if (c == MOOR_OK)

@@ -9,6 +9,8 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "crypto/cert.h"
+#include "crypto/key.h"
 
 struct moor_settings_key {
     char thumbprint[41]; /* SHA-1, upper-case hex */
@@ -24,5 +26,10 @@ MOOR_NODISCARD moor_code moor_settings_key_load(const char *handlers, const char
 
 /* Whether the private half for a thumbprint is on this machine. */
 bool moor_settings_key_has(const char *handlers, const char *thumbprint);
+
+/* That pair, to decrypt with. NOTFOUND when it is not on this machine. */
+MOOR_NODISCARD moor_code moor_settings_key_open(const char *handlers, const char *thumbprint,
+                                                struct moor_cert **cert, struct moor_key **key,
+                                                struct moor_error *err);
 
 #endif

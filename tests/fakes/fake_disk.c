@@ -577,6 +577,13 @@ moor_code plat_set_mode(const char *path, uint32_t mode, struct moor_error *err)
     return MOOR_OK;
 }
 
+moor_code plat_set_owner(const char *path, uint32_t uid, uint32_t gid, struct moor_error *err)
+{
+    (void)uid;
+    (void)gid;
+    return plat_exists(path) ? MOOR_OK : not_found(path, err);
+}
+
 moor_code plat_free_space(const char *path, uint64_t *bytes, struct moor_error *err)
 {
     (void)path;

@@ -6,7 +6,7 @@ foreach(name plan repair report)
     moor_test(unit/extensions/manager/${name}_test.c USES manager core contract crypto http run posix)
 endforeach()
 # These touch files, in a root of their own.
-foreach(name item package rules settle)
+foreach(name item package rules run settle)
     moor_test(unit/extensions/manager/${name}_test.c
         USES manager core contract crypto http fakes run posix)
     set(root "${CMAKE_BINARY_DIR}/tests/root.extensions.${name}")

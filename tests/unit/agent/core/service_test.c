@@ -184,6 +184,46 @@ static void a_bad_item_does_not_spoil_its_neighbour(void)
     CHECK_STR(d.extensions[1].bad, NULL);
 }
 
+#define RUN_ID "6f0c5b1e-9a87-4d0c-8d6f-2b1a9c3e7f10"
+#define RUN(more)                                                                                  \
+    "{\"name\":\"r\",\"executionId\":\"" RUN_ID "\",\"expiresAt\":\"2026-11-23T17:19:30Z\","       \
+    "\"timeoutInSeconds\":9,\"state\":\"run\"" more "}"
+
+static void a_run_command_is_read_or_says_what_is_wrong(void)
+{
+    static const struct {
+        const char *item, *bad; /* NULL = fine */
+    } rows[] = {
+        { RUN(",\"source\":{\"script\":\"true\"},\"parameters\":[{\"name\":\"\",\"value\":\"v\"}]"),
+          NULL },
+        { RUN(",\"source\":{\"scriptUri\":\"https://h/s\",\"scriptSha256\":\"" DIGEST "\"}"),
+          NULL },
+        { RUN(""), "source" },
+        { RUN(",\"source\":{}"), "either" },
+        { RUN(",\"source\":{\"script\":\"a\",\"scriptUri\":\"https://h/s\"}"), "either" },
+        { RUN(",\"source\":{\"scriptUri\":\"http://h/s\"}"), "https" },
+        { RUN(",\"source\":{\"script\":\"a\"},\"outputBlobUri\":\"file:///x\""), "https" },
+        { RUN(",\"source\":{\"script\":\"a\"},\"protectedSettings\":\"AA==\""), "together" },
+        { RUN(",\"source\":{\"script\":\"a\"},\"parameters\":[{\"name\":7}]"), "name" },
+    };
+    for (size_t i = 0; i < MOOR_COUNTOF(rows); i++) {
+        MOOR_AUTO(moor_arena) arena = MOOR_ARENA(65536);
+        struct moor_desired d;
+        const char *text = moor_arena_fmt(&arena,
+                                          "{\"revision\":\"e.1\",\"extensions\":[],"
+                                          "\"runCommands\":[%s],\"dataCollectionRules\":[]}",
+                                          rows[i].item);
+        CHECK_INT(moor_desired_parse(moor_span_str(text), &d, &arena, NULL), MOOR_OK);
+        CHECK_INT(d.run_count, 1);
+        CHECK_STR(d.runs[0].name, "r");
+        CHECK_STR(d.runs[0].execution_id, RUN_ID);
+        bool good =
+            rows[i].bad ? d.runs[0].bad && strstr(d.runs[0].bad, rows[i].bad) : !d.runs[0].bad;
+        if (!CHECK(good))
+            printf("# row %zu: %s\n", i, d.runs[0].bad ? d.runs[0].bad : "fine");
+    }
+}
+
 static void a_document_without_its_lists_is_refused(void)
 {
     MOOR_AUTO(moor_arena) arena = MOOR_ARENA(65536);
@@ -201,4 +241,5 @@ CHECK_MAIN(CHECK_TEST(heartbeat_has_every_required_member),
            CHECK_TEST(discovery_wants_https_and_cuts_slashes),
            CHECK_TEST(refusals_count_only_in_the_services_own_words),
            CHECK_TEST(desired_state_is_read), CHECK_TEST(a_bad_item_does_not_spoil_its_neighbour),
+           CHECK_TEST(a_run_command_is_read_or_says_what_is_wrong),
            CHECK_TEST(a_document_without_its_lists_is_refused))

@@ -112,14 +112,14 @@ static void the_hash_changes_with_what_is_said_and_with_nothing_else(void)
     MOOR_AUTO(moor_items) all = { .count = 0 };
     char first[65], again[65];
     struct moor_item *i = add(&all, "x", MOOR_PHASE_ENABLED);
-    CHECK_INT(moor_report_hash(&all, NULL, 0, first, NULL), MOOR_OK);
+    CHECK_INT(moor_report_hash(&(struct moor_report){ .items = &all }, first, NULL), MOOR_OK);
     all.report_sequence++;
     i->waiting_since_ms = 4;
     i->enabled_here = true;
-    CHECK_INT(moor_report_hash(&all, NULL, 0, again, NULL), MOOR_OK);
+    CHECK_INT(moor_report_hash(&(struct moor_report){ .items = &all }, again, NULL), MOOR_OK);
     CHECK_STR(again, first);
     i->code = 1;
-    CHECK_INT(moor_report_hash(&all, NULL, 0, again, NULL), MOOR_OK);
+    CHECK_INT(moor_report_hash(&(struct moor_report){ .items = &all }, again, NULL), MOOR_OK);
     CHECK(strcmp(again, first) != 0);
 }
 
@@ -141,7 +141,7 @@ static void long_statuses_are_left_out_when_the_rest_would_not_fit(void)
                   MOOR_OK);
     }
     const struct moor_report r = { .boot_id = "b", .revision = "", .hash = "", .items = &all };
-    CHECK_INT(moor_report_hash(&all, NULL, 0, hash, NULL), MOOR_OK);
+    CHECK_INT(moor_report_hash(&(struct moor_report){ .items = &all }, hash, NULL), MOOR_OK);
     moor_buf_report(&b, &r);
     CHECK_INT(moor_json_parse(moor_buf_view(&b), &doc, NULL), MOOR_OK);
     CHECK_INT(moor_json_size(moor_json_get(doc, "extensions")), 64);

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "manager/run_files.h"
+
+#include <string.h>
+
+#include "base/text.h"
+#include "platform/dirs.h"
+#include "platform/file.h"
+#include "platform/host.h"
+
+#define SMALL_MAX 8192
+
+moor_code moor_run_path(const char *execution_id, const char *name, char **out,
+                        struct moor_error *err)
+{
+    if (!moor_uuid_valid(moor_span_str(execution_id)))
+        return moor_fail(err, MOOR_E_BADINPUT, "run command: want a UUID");
+    return name ? plat_path(PLAT_DIR_LIB, out, err, "runs/%s/%s", execution_id, name)
+                : plat_path(PLAT_DIR_LIB, out, err, "runs/%s", execution_id);
+}
+
+moor_code moor_run_job_path(const char *execution_id, char **out, struct moor_error *err)
+{
+    return plat_path(PLAT_DIR_RUN, out, err, "runs/%s.json", execution_id);
+}
+
+bool moor_run_exists(const char *execution_id, const char *name)
+{
+    MOOR_AUTOSTR path = NULL;
+    return moor_run_path(execution_id, name, &path, NULL) == MOOR_OK && plat_exists(path);
+}
+
+#define JO(member) offsetof(struct moor_run_job, member)
+static const struct moor_json_field job_fields[] = {
+    { MOOR_F_STR, "user", JO(user), 0, 1, 256, NULL },
+    { MOOR_F_U32, "timeoutSeconds", JO(timeout_s), MOOR_F_REQUIRED, 1, 604800, NULL },
+    { MOOR_F_OBJ_LIST, "parameters", JO(parameters), 0, 0, 64, &moor_desired_parameter_shape },
+    { MOOR_F_OBJ_LIST, "secrets", JO(secrets), 0, 0, 64, &moor_desired_parameter_shape },
+    { MOOR_F_END, NULL, 0, 0, 0, 0, NULL },
+};
+static const struct moor_json_shape job_shape = { sizeof(struct moor_run_job), job_fields,
+                                                  MOOR_F_STRICT };
+
+void moor_buf_run_job(struct moor_buf *b, const struct moor_run_job *job)
+{
+    moor_json_encode(b, &job_shape, job);
+}
+
+moor_code moor_run_take_job(const char *execution_id, struct moor_run_job *out,
+                            struct moor_arena *arena, struct moor_error *err)
+{
+    MOOR_AUTOSTR path = NULL;
+    MOOR_AUTO(moor_buf) text = MOOR_BUF_SECRET(MOOR_RUN_JOB_MAX);
+    moor_code c = moor_run_job_path(execution_id, &path, err);
+    if (c == MOOR_OK)
+        c = plat_read_all(path, MOOR_RUN_JOB_MAX, &text, err);
+    if (c != MOOR_OK)
+        return c;
+    c = plat_remove(path, err);
+    return c == MOOR_OK ? moor_json_decode(moor_buf_view(&text), "job", &job_shape, out, arena, err)
+                        : c;
+}
+
+#define ST(member) offsetof(struct moor_run_started, member)
+static const struct moor_json_field started_fields[] = {
+    { MOOR_F_I64, "pid", ST(keeper.pid), MOOR_F_REQUIRED, 1, INT32_MAX, NULL },
+    { MOOR_F_U64, "start", ST(keeper.start), MOOR_F_REQUIRED, 0, 0, NULL },
+    { MOOR_F_TIME, "time", ST(start_ms), MOOR_F_REQUIRED, 0, 0, NULL },
+    { MOOR_F_STR, "boot", ST(boot), MOOR_F_REQUIRED, 0, 40, NULL },
+    { MOOR_F_END, NULL, 0, 0, 0, 0, NULL },
+};
+static const struct moor_json_shape started_shape = { sizeof(struct moor_run_started),
+                                                      started_fields, MOOR_F_STRICT };
+
+moor_code moor_buf_run_started(struct moor_buf *b, int64_t now_ms, struct moor_error *err)
+{
+    char boot[40];
+    struct moor_run_started s = { .start_ms = now_ms, .boot = boot };
+    plat_host_boot_id(boot);
+    moor_code c = plat_process_identify(0, &s.keeper, err);
+    if (c != MOOR_OK)
+        return c;
+    moor_json_encode(b, &started_shape, &s);
+    return moor_buf_ok(b, "started", err);
+}
+
+static moor_code read_document(const char *execution_id, const char *name,
+                               const struct moor_json_shape *shape, void *out,
+                               struct moor_arena *arena, struct moor_error *err)
+{
+    MOOR_AUTOSTR path = NULL;
+    MOOR_AUTO(moor_buf) text = MOOR_BUF(SMALL_MAX);
+    moor_code c = moor_run_path(execution_id, name, &path, err);
+    if (c == MOOR_OK)
+        c = plat_read_all(path, SMALL_MAX, &text, err);
+    return c == MOOR_OK ? moor_json_decode(moor_buf_view(&text), path, shape, out, arena, err) : c;
+}
+
+static moor_code write_document(const char *execution_id, const char *name,
+                                const struct moor_json_shape *shape, const void *in,
+                                struct moor_error *err)
+{
+    MOOR_AUTOSTR path = NULL;
+    MOOR_AUTO(moor_buf) text = MOOR_BUF(SMALL_MAX);
+    moor_json_encode(&text, shape, in);
+    moor_code c = moor_buf_ok(&text, name, err);
+    if (c == MOOR_OK)
+        c = moor_run_path(execution_id, name, &path, err);
+    return c == MOOR_OK ? plat_write_atomic(path, moor_buf_view(&text), PLAT_OWNER_ONLY, err) : c;
+}
+
+moor_code moor_run_read_started(const char *execution_id, struct moor_run_started *out,
+                                struct moor_arena *arena, struct moor_error *err)
+{
+    return read_document(execution_id, "started", &started_shape, out, arena, err);
+}
+
+#define CH(member) offsetof(struct plat_process_id, member)
+static const struct moor_json_field child_fields[] = {
+    { MOOR_F_I64, "pid", CH(pid), MOOR_F_REQUIRED, 1, INT32_MAX, NULL },
+    { MOOR_F_U64, "start", CH(start), MOOR_F_REQUIRED, 0, 0, NULL },
+    { MOOR_F_END, NULL, 0, 0, 0, 0, NULL },
+};
+static const struct moor_json_shape child_shape = { sizeof(struct plat_process_id), child_fields,
+                                                    MOOR_F_STRICT };
+
+moor_code moor_run_write_child(const char *execution_id, const struct plat_process_id *child,
+                               struct moor_error *err)
+{
+    return write_document(execution_id, "child", &child_shape, child, err);
+}
+
+moor_code moor_run_read_child(const char *execution_id, struct plat_process_id *out,
+                              struct moor_error *err)
+{
+    MOOR_AUTO(moor_arena) arena = MOOR_ARENA(SMALL_MAX);
+    return read_document(execution_id, "child", &child_shape, out, &arena, err);
+}
+
+static const char *const hows[] = { "exited",  "signaled", "timedOut", "canceled",
+                                    "stopped", "failed",   NULL };
+
+#define EN(member) offsetof(struct moor_run_end, member)
+static const struct moor_json_field end_fields[] = {
+    { MOOR_F_ENUM, "how", EN(how), MOOR_F_REQUIRED, 0, 0, hows },
+    { MOOR_F_I64, "code", EN(code), MOOR_F_REQUIRED, 0, 0, NULL },
+    { MOOR_F_TIME, "time", EN(end_ms), MOOR_F_REQUIRED, 0, 0, NULL },
+    { MOOR_F_STR, "errorCode", EN(error_code), 0, 0, 64, NULL },
+    { MOOR_F_STR, "message", EN(message), 0, 0, 1024, NULL },
+    { MOOR_F_END, NULL, 0, 0, 0, 0, NULL },
+};
+static const struct moor_json_shape end_shape = { sizeof(struct moor_run_end), end_fields,
+                                                  MOOR_F_STRICT };
+
+moor_code moor_run_write_end(const char *execution_id, const struct moor_run_end *end,
+                             struct moor_error *err)
+{
+    return write_document(execution_id, "end", &end_shape, end, err);
+}
+
+moor_code moor_run_read_end(const char *execution_id, struct moor_run_end *out,
+                            struct moor_arena *arena, struct moor_error *err)
+{
+    return read_document(execution_id, "end", &end_shape, out, arena, err);
+}
+
+void moor_buf_run_tail(struct moor_buf *b, const char *execution_id, const char *stream)
+{
+    MOOR_AUTO(plat_file) f = PLAT_FILE_INIT;
+    MOOR_AUTOSTR path = NULL;
+    MOOR_AUTO(moor_buf) text = MOOR_BUF(4 * MOOR_RUN_SHOWN_MAX);
+    char tail[MOOR_RUN_SHOWN_MAX];
+    struct plat_stat st;
+    size_t got = 0;
+    if (moor_run_path(execution_id, stream, &path, NULL) != MOOR_OK ||
+        plat_open(path, PLAT_READ, &f, NULL) != MOOR_OK || plat_fstat(&f, &st, NULL) != MOOR_OK)
+        return;
+    uint64_t from = st.size > sizeof(tail) ? st.size - sizeof(tail) : 0;
+    if (plat_read_at(&f, from, tail, sizeof(tail), &got, NULL) != MOOR_OK)
+        return;
+    for (size_t i = 0; i < got; i++)
+        if (!tail[i])
+            tail[i] = (char)0xFF; /* no JSON text may hold it */
+    size_t skip = 0;              /* the rest of a character whose beginning is not shown */
+    while (from > 0 && skip < 3 && skip < got && ((unsigned char)tail[skip] & 0xC0) == 0x80)
+        skip++;
+    moor_utf8_repair(&text, moor_span(tail + skip, got - skip));
+    struct moor_span all = moor_buf_view(&text);
+    size_t cut = all.n > MOOR_RUN_SHOWN_MAX ? all.n - MOOR_RUN_SHOWN_MAX : 0;
+    while (cut < all.n && cut > 0 && ((unsigned char)all.p[cut] & 0xC0) == 0x80)
+        cut++;
+    moor_buf_span(b, moor_span(all.p + cut, all.n - cut));
+}
