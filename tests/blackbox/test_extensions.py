@@ -2,10 +2,12 @@
 """Extensions from their PUT to the handler and back, with good and bad handlers."""
 import base64
 import gzip
+import hmac
 import http.server
 import os
 import signal
 import threading
+import urllib.parse
 
 import pytest
 from harness.extensions import ENABLED, PUBLISHER, manifest, zipped
@@ -225,6 +227,64 @@ def test_customscript_runs_each_request_once(script, workspace):
     script.lab.machine.restart_role("extensions")
     script({"commandToExecute": f"echo three >> {ran}"})
     assert ran.read_text().split() == ["one", "two", "three"]
+
+
+def test_customscript_keeps_files_where_it_is_documented(script, files):
+    (files[1] / "data.txt").write_bytes(b"x")
+    script({"fileUris": [f"{files[0]}/data.txt"], "commandToExecute": "echo said", "timestamp": 1})
+    folder = script.lab.machine.path("/var/lib/waagent/custom-script/download/0")
+    assert (folder / "stdout").read_text() == "said\n" and (folder / "data.txt").exists()
+    script({"fileUris": [f"{files[0]}/data.txt"], "commandToExecute": "echo said", "timestamp": 2})
+    assert (folder.parent / "1/stdout").exists(), "another time stamp is another request"
+
+
+def test_customscript_signs_for_a_blob_with_the_accounts_key_through_the_proxy(script, workspace):
+    asked = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append((self.path, dict(self.headers)))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"#!/bin/sh\necho from the blob\n")
+
+        def log_message(self, format, *args):
+            pass
+    proxy = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=proxy.serve_forever, args=(0.05,), daemon=True).start()
+    key = base64.b64encode(b"the account's own key").decode()
+    script.lab.local_config(proxy__url=f"http://127.0.0.1:{proxy.server_address[1]}",
+                            proxy__bypass=["localhost", "127.0.0.1"])
+    try:
+        state, message = script({"commandToExecute": "./two.sh"}, {
+            "fileUris": ["http://acct.blob.core.windows.net/scripts/one%20and/two.sh"],
+            "storageAccountName": "acct", "storageAccountKey": key})
+    finally:
+        proxy.shutdown()
+        proxy.server_close()
+    assert state == "Succeeded" and "[stdout]\nfrom the blob\n" in message, message
+    url = urllib.parse.urlsplit(asked[0][0])
+    query = dict(urllib.parse.parse_qsl(url.query))
+    assert (url.netloc, url.path) == ("acct.blob.core.windows.net", "/scripts/one%20and/two.sh")
+    to_sign = "\n".join(["r", "", query["se"], "/blob/acct/scripts/one and/two.sh", "", "", "",
+                         "2015-04-05", "", "", "", "", ""])
+    mac = hmac.new(base64.b64decode(key), to_sign.encode(), "sha256").digest()
+    assert query["sig"] == base64.b64encode(mac).decode()
+    assert (query["sp"], query["sr"], query["sv"]) == ("r", "b", "2015-04-05")
+    everything = "".join(p.read_text(errors="replace") for p in workspace.path.rglob("*") if p.is_file())
+    assert query["sig"] not in everything and key not in everything
+
+
+def test_customscript_gets_a_token_of_this_machine_for_blobs_alone(script, files):
+    (files[1] / "plain.sh").write_bytes(b"#!/bin/sh\necho plain\n")
+    tokens = script.lab.machine.path("/var/opt/azcmagent/log/tokens.log")
+    before = tokens.read_text() if tokens.exists() else ""
+    state, message = script({"commandToExecute": "./plain.sh"}, {
+        "fileUris": [f"{files[0]}/plain.sh"], "managedIdentity": {}})
+    assert state == "Succeeded" and "[stdout]\nplain\n" in message, message
+    assert "https://storage.azure.com" in tokens.read_text()[len(before):]
+    state, message = script({"commandToExecute": "true"}, {"managedIdentity": {"clientId": "x"}})
+    assert state == "Failed" and "managedIdentity: want {}" in message
 
 
 # Handlers that misbehave

@@ -3,12 +3,15 @@
 
 #include "http/client.h"
 #include "http/retry.h"
+#include "platform/clock.h"
 #include "platform/file.h"
 #include "platform/random.h"
 #include "run/loop.h"
+#include "storage.h"
 
 #include <string.h>
 
+#define SAS_MS       ((int64_t)60 * 60 * 1000)
 #define TRIES        4
 #define FILE_MAX     ((uint64_t)2 * 1024 * 1024 * 1024)
 #define FILE_TIMEOUT (30ull * 60 * 1000)
@@ -17,6 +20,7 @@
 struct download {
     const struct customscript_job *job;
     const char *folder;
+    const struct customscript_access *access;
     struct moor_loop *loop;
     struct moor_http_transport *transport;
     struct moor_timer *again;
@@ -102,11 +106,25 @@ static void on_answer(void *ctx, const struct moor_http_response *r, const struc
     next_file(d);
 }
 
+/* The URI with what the service wants to see, a secret from then on. */
+static moor_code address(const struct download *d, const char *uri, struct moor_buf *out,
+                         struct moor_error *err)
+{
+    if (d->job->storage_account)
+        return customscript_sign_uri(uri, d->job->storage_account, &d->job->storage_key,
+                                     plat_utc_ms() + SAS_MS, out, err);
+    moor_buf_str(out, uri);
+    return moor_buf_ok(out, "fileUris", err);
+}
+
 static moor_code send(struct download *d, struct moor_error *err)
 {
+    static const struct moor_http_header version = { "x-ms-version", "2017-11-09" };
     MOOR_AUTO(moor_buf) path = MOOR_BUF(4096);
+    MOOR_AUTO(moor_buf) url = MOOR_BUF_SECRET(16 * 1024);
     struct moor_http_call *call = NULL;
     const char *uri = d->job->uris[d->index];
+    bool known = d->access->token && customscript_blob_may_have_token(uri);
     free_name(d);
     moor_code c = customscript_file_name(uri, &d->name, err);
     if (c == MOOR_OK)
@@ -115,11 +133,16 @@ static moor_code send(struct download *d, struct moor_error *err)
         c = plat_remove(moor_buf_cstr(&path), err);
     if (c == MOOR_OK)
         c = plat_create_new(moor_buf_cstr(&path), PLAT_OWNER_ONLY, &d->sink, err);
+    if (c == MOOR_OK)
+        c = address(d, uri, &url, err);
     if (c != MOOR_OK)
         return c;
     const struct moor_http_request req = {
         .method = "GET",
-        .url = uri,
+        .url = moor_buf_cstr(&url),
+        .bearer = known ? d->access->token : NULL,
+        .headers = &version,
+        .header_count = known ? 1 : 0,
         .timeout_ms = FILE_TIMEOUT,
         .sink = &d->sink,
         .sink_max = FILE_MAX,
@@ -145,13 +168,14 @@ static void on_again(void *ctx)
 }
 
 moor_code customscript_download(const struct customscript_job *job, const char *folder,
-                                struct moor_error *err)
+                                const struct customscript_access *access, struct moor_error *err)
 {
-    static const struct moor_http_client_opts client_opts = { .user_agent = "CustomScript" };
+    const struct moor_http_client_opts client_opts = { .user_agent = "CustomScript",
+                                                       .proxy = access->proxy };
     MOOR_AUTOPTR(moor_loop) loop = NULL;
     MOOR_AUTOPTR(moor_timer) again = NULL;
     MOOR_AUTOPTR(moor_http_client) client = NULL;
-    struct download d = { .job = job, .folder = folder, .sink = PLAT_FILE_INIT };
+    struct download d = { .job = job, .folder = folder, .access = access, .sink = PLAT_FILE_INIT };
     if (job->uri_count == 0)
         return MOOR_OK;
     moor_code c = moor_loop_new(&loop, err);

@@ -10,16 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *find_env(char *const *env, const char *name)
-{
-    size_t n = strlen(name);
-    for (; *env; env++) {
-        if (strncmp(*env, name, n) == 0 && (*env)[n] == '=')
-            return *env + n + 1;
-    }
-    return NULL;
-}
-
 static int failed(const struct moor_error *err, int code)
 {
     fprintf(stderr, "customscript: %s\n", err->msg);
@@ -87,15 +77,15 @@ int main(int argc, char **argv, char **env)
     struct moor_error err = MOOR_ERROR_INIT;
     MOOR_AUTO(moor_arena) arena = MOOR_ARENA(64 * 1024);
     struct customscript_place place;
-    const char *folder = find_env(env, "AZURE_GUEST_AGENT_EXTENSION_PATH");
+    const char *folder = customscript_env(env, "AZURE_GUEST_AGENT_EXTENSION_PATH");
     plat_protect_process();
     if (argc != 2 || !folder) {
         fprintf(stderr, "customscript: started by an extension manager with one verb and "
                         "AZURE_GUEST_AGENT_EXTENSION_PATH\n");
         return CUSTOMSCRIPT_EXIT_SETTINGS;
     }
-    if (customscript_place_find(folder, find_env(env, "ConfigSequenceNumber"), &place, &arena,
-                                &err) != MOOR_OK)
+    if (customscript_place_find(folder, customscript_env(env, "ConfigSequenceNumber"), &place,
+                                &arena, &err) != MOOR_OK)
         return failed(&err, CUSTOMSCRIPT_EXIT_SETTINGS);
     for (size_t i = 0; i < MOOR_COUNTOF(verbs); i++) {
         if (strcmp(argv[1], verbs[i].name) == 0)

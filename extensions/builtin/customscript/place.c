@@ -9,6 +9,16 @@
 #include <inttypes.h>
 #include <string.h>
 
+const char *customscript_env(char *const *env, const char *name)
+{
+    size_t n = strlen(name);
+    for (; *env; env++) {
+        if (strncmp(*env, name, n) == 0 && (*env)[n] == '=')
+            return *env + n + 1;
+    }
+    return NULL;
+}
+
 static bool take_highest(void *ctx, const char *name, const struct plat_stat *st)
 {
     int64_t *highest = ctx;
@@ -66,7 +76,7 @@ moor_code customscript_place_find(const char *folder, const char *seq_text,
     p.program = moor_arena_fmt(arena, "%s/bin/customscript", folder);
     p.data = moor_arena_fmt(arena, "%s/custom-script", p.handlers ? p.handlers : "");
     const char *base = p.data ? p.data : "";
-    p.work = moor_arena_fmt(arena, "%s/%" PRIu32, base, p.seq);
+    p.work = moor_arena_fmt(arena, "%s/download/%" PRIu32, base, p.seq);
     p.script = moor_arena_fmt(arena, "%s/%" PRIu32 ".sh", base, p.seq);
     p.lock = moor_arena_fmt(arena, "%s/%" PRIu32 ".worker", base, p.seq);
     p.started = moor_arena_fmt(arena, "%s/%" PRIu32 ".started", base, p.seq);

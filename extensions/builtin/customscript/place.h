@@ -48,4 +48,7 @@ MOOR_NODISCARD moor_code customscript_report(const struct customscript_place *p,
 /* MOOR_STATUS_NONE when there is no readable status yet. */
 moor_status_state customscript_reported(const struct customscript_place *p);
 
+/* Of NAME=value texts, as main() has them; NULL when absent. */
+const char *customscript_env(char *const *env, const char *name);
+
 #endif

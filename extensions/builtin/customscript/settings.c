@@ -10,8 +10,9 @@
 #include <zlib.h>
 
 struct one {
-    const char *command, *script, *identity;
+    const char *command, *script, *identity, *account, *key;
     struct moor_str_list uris;
+    int64_t timestamp; /* only there to make a difference */
     bool keep_line_ends;
 };
 static const struct moor_json_field one_fields[] = {
@@ -19,7 +20,10 @@ static const struct moor_json_field one_fields[] = {
     { MOOR_F_STR, "script", offsetof(struct one, script), 0, 1, 512 * 1024, NULL },
     { MOOR_F_STR_LIST, "fileUris", offsetof(struct one, uris), 0, 0, CUSTOMSCRIPT_FILES_MAX, NULL },
     { MOOR_F_BOOL, "skipDos2Unix", offsetof(struct one, keep_line_ends), 0, 0, 0, NULL },
-    { MOOR_F_JSON, "managedIdentity", offsetof(struct one, identity), 0, 0, 0, NULL },
+    { MOOR_F_I64, "timestamp", offsetof(struct one, timestamp), 0, INT32_MIN, INT32_MAX, NULL },
+    { MOOR_F_STR, "storageAccountName", offsetof(struct one, account), 0, 1, 64, NULL },
+    { MOOR_F_STR, "storageAccountKey", offsetof(struct one, key), 0, 1, 1024, NULL },
+    { MOOR_F_OBJ_JSON, "managedIdentity", offsetof(struct one, identity), 0, 0, 0, NULL },
     { MOOR_F_END, NULL, 0, 0, 0, 0, NULL },
 };
 static const struct moor_json_shape one_shape = { sizeof(struct one), one_fields, 0 };
@@ -28,6 +32,7 @@ void customscript_job_drop(struct customscript_job *j)
 {
     moor_secret_drop(&j->command);
     moor_secret_drop(&j->script);
+    moor_secret_drop(&j->storage_key);
     j->uris = NULL;
     j->uri_count = 0;
 }
@@ -37,12 +42,30 @@ static moor_code decode(struct moor_span text, const char *what, struct one *out
 {
     if (moor_span_trim(text).n == 0)
         return MOOR_OK;
-    moor_code c = moor_json_decode(text, what, &one_shape, out, arena, err);
-    if (c == MOOR_OK && out->identity && strcmp(out->identity, "null") != 0)
+    return moor_json_decode(text, what, &one_shape, out, arena, err);
+}
+
+/* How files are read that are not everybody's: in the protected half only, one way. */
+static moor_code take_access(const struct one *pub, const struct one *prot,
+                             struct customscript_job *out, struct moor_error *err)
+{
+    if (pub->identity || pub->account || pub->key)
+        return moor_fail(err, MOOR_E_BADINPUT, "settings: %s: belongs into protectedSettings",
+                         pub->identity  ? "managedIdentity"
+                         : pub->account ? "storageAccountName"
+                                        : "storageAccountKey");
+    if (!prot->account != !prot->key)
+        return moor_fail(err, MOOR_E_BADINPUT,
+                         "storageAccountName and storageAccountKey: give both");
+    if (prot->identity && prot->account)
+        return moor_fail(err, MOOR_E_BADINPUT,
+                         "managedIdentity and storageAccountName: give only one");
+    if (prot->identity && strcmp(prot->identity, "{}") != 0)
         return moor_fail(err, MOOR_E_UNSUPPORTED,
-                         "%s: managedIdentity: is not available; use a URI that needs no sign-in",
-                         what);
-    return c;
+                         "managedIdentity: want {}: this machine has one identity, its own");
+    out->identity = prot->identity != NULL;
+    out->storage_account = prot->account;
+    return prot->key ? moor_secret_set(&out->storage_key, moor_span_str(prot->key), err) : MOOR_OK;
 }
 
 /* script is base64 of the text, or of the text compressed by gzip. */
@@ -139,6 +162,8 @@ moor_code customscript_job_read(struct moor_span public_text, struct moor_span p
                   &job, err);
     if (c == MOOR_OK)
         c = merge_uris(&pub, &prot, &job, arena, err);
+    if (c == MOOR_OK)
+        c = take_access(&pub, &prot, &job, err);
     if (c != MOOR_OK)
         return c;
     job.keep_line_ends = pub.keep_line_ends || prot.keep_line_ends;

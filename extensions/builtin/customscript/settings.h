@@ -26,6 +26,11 @@ struct customscript_job {
     const char **uris;          /* what to download first, in order */
     size_t uri_count;
     bool keep_line_ends; /* skipDos2Unix */
+    /* How files in Azure's blob storage are read that are not everybody's: with a key of the
+     * account (in the arena; NULL = not), or as this machine. Not both. */
+    const char *storage_account;
+    struct moor_secret storage_key;
+    bool identity;
 };
 void customscript_job_drop(struct customscript_job *j);
 MOOR_DEFINE_AUTO(customscript_job)

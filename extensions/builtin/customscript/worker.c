@@ -10,6 +10,7 @@
 #include "crypto/cms.h"
 #include "crypto/key.h"
 #include "download.h"
+#include "identity.h"
 #include "platform/file.h"
 #include "platform/process.h"
 #include "run/child.h"
@@ -278,7 +279,35 @@ static moor_code await_command(const struct customscript_place *p, char *const *
     return c;
 }
 
-static moor_code prepare(const struct customscript_place *p, int64_t *code, struct moor_error *err)
+/* Through the proxy that the agent hands on, to all but what it names. */
+static moor_code fetch_files(const struct customscript_place *p, const struct customscript_job *job,
+                             char *const *env, int64_t *code, struct moor_error *err)
+{
+    MOOR_AUTO(moor_secret) token = MOOR_SECRET_INIT;
+    MOOR_AUTO(moor_proxy) proxy = MOOR_PROXY_INIT;
+    const char *url = customscript_env(env, "https_proxy");
+    const char *direct = customscript_env(env, "no_proxy");
+    moor_code c = MOOR_OK;
+    if (job->identity) {
+        *code = CUSTOMSCRIPT_CODE_IDENTITY;
+        c = customscript_storage_token(customscript_env(env, "IDENTITY_ENDPOINT"), &token, err);
+    }
+    if (c == MOOR_OK && url)
+        c = moor_span_dup(moor_span_str(url), &proxy.url, err);
+    if (c == MOOR_OK && url && direct)
+        c = moor_span_dup(moor_span_str(direct), &proxy.bypass, err);
+    if (c != MOOR_OK)
+        return c;
+    proxy.direct_to_self = true;
+    proxy.setting = "https_proxy";
+    const struct customscript_access access = { url ? &proxy : NULL,
+                                                job->identity ? &token : NULL };
+    *code = CUSTOMSCRIPT_CODE_DOWNLOAD;
+    return customscript_download(job, p->work, &access, err);
+}
+
+static moor_code prepare(const struct customscript_place *p, char *const *env, int64_t *code,
+                         struct moor_error *err)
 {
     MOOR_AUTO(moor_arena) arena = MOOR_ARENA_SECRET(16 * MOOR_SETTINGS_MAX);
     MOOR_AUTO(customscript_job) job = { 0 };
@@ -286,8 +315,7 @@ static moor_code prepare(const struct customscript_place *p, int64_t *code, stru
     moor_code c = read_job(p, &job, &arena, err);
     if (c != MOOR_OK)
         return c;
-    *code = CUSTOMSCRIPT_CODE_DOWNLOAD;
-    c = customscript_download(&job, p->work, err);
+    c = fetch_files(p, &job, env, code, err);
     if (c != MOOR_OK)
         return c;
     *code = CUSTOMSCRIPT_CODE_SYSTEM;
@@ -311,7 +339,7 @@ static moor_code start_background(const struct customscript_place *p, char *cons
 static moor_code work(const struct customscript_place *p, char *const *env, bool foreground,
                       int64_t *code, bool *handed_over, struct moor_error *err)
 {
-    moor_code c = plat_exists(p->started) ? MOOR_OK : prepare(p, code, err);
+    moor_code c = plat_exists(p->started) ? MOOR_OK : prepare(p, env, code, err);
     if (c == MOOR_OK)
         c = await_command(p, env, foreground, handed_over, err);
     return c == MOOR_OK && !*handed_over ? report_end(p, err) : c;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "customscript/settings.h"
+#include "customscript/storage.h"
 
 #include "base/text.h"
 #include "check.h"
@@ -35,6 +36,21 @@ static void one_piece_of_work_comes_from_either_side(void)
         { "{\"script\":\"no base64\"}", "", "", "", "script" },
         { "{\"script\":\"H4sIAAAA\"}", "", "", "", "want gzip data" },
         { "{\"commandToExecute\":\"a\",\"managedIdentity\":{}}", "", "", "", "managedIdentity" },
+        { "{\"commandToExecute\":\"a\"}", "{\"managedIdentity\":{}}", "a", "", NULL },
+        { "{\"commandToExecute\":\"a\"}", "{\"managedIdentity\":null}", "a", "", NULL },
+        { "{\"commandToExecute\":\"a\"}", "{\"managedIdentity\":{\"clientId\":\"canary\"}}", "", "",
+          "want {}" },
+        { "{\"commandToExecute\":\"a\"}",
+          "{\"storageAccountName\":\"s\",\"storageAccountKey\":\"aw==\"}", "a", "", NULL },
+        { "{\"commandToExecute\":\"a\",\"storageAccountKey\":\"canary\"}", "", "", "",
+          "storageAccountKey: belongs into protectedSettings" },
+        { "{\"commandToExecute\":\"a\"}", "{\"storageAccountKey\":\"canary\"}", "", "",
+          "give both" },
+        { "{\"commandToExecute\":\"a\"}",
+          "{\"managedIdentity\":{},\"storageAccountName\":\"s\",\"storageAccountKey\":\"canary\"}",
+          "", "", "give only one" },
+        { "{\"commandToExecute\":\"a\",\"timestamp\":\"now\"}", "", "", "", "timestamp" },
+        { "{\"commandToExecute\":\"a\",\"timestamp\":2147483648}", "", "", "", "timestamp" },
         { "[]", "", "", "", "settings" },
         { "{\"commandToExecute\":\"canary\"", "", "", "", "settings" },
         { "", "{\"commandToExecute\":\"canary\",}", "", "", "protectedSettings" },
@@ -50,6 +66,57 @@ static void one_piece_of_work_comes_from_either_side(void)
         CHECK(!strstr(err.msg, "canary"));
         CHECK(moor_span_eq_str(moor_secret_reveal(&job.command), rows[n].command));
         CHECK(moor_span_eq_str(moor_secret_reveal(&job.script), rows[n].script));
+    }
+}
+
+static void only_blob_storage_over_tls_gets_a_token(void)
+{
+    static const struct {
+        const char *uri;
+        bool may;
+    } rows[] = {
+        { "https://a.blob.core.windows.net/c/f.sh", true },
+        { "https://a.blob.core.windows.net:443/c/f.sh?x", true },
+        { "https://a.z1.blob.storage.azure.net/c/f", true },
+        { "http://a.blob.core.windows.net/c/f.sh", false },
+        { "https://.blob.core.windows.net/c", false },
+        { "https://a.blob.core.windows.net.evil.example/c", false },
+        { "https://evil.example/a.blob.core.windows.net", false },
+        { "https://evil.example?a.blob.core.windows.net", false },
+        { "https://evil.example#.blob.core.windows.net", false },
+        { "https://u@a.blob.core.windows.net/c", false },
+        { "https://evil.example:1@a.blob.core.windows.net/c", false },
+        { "https://a.queue.core.windows.net/c", false },
+        { "", false },
+    };
+    for (size_t n = 0; n < MOOR_COUNTOF(rows); n++)
+        if (!CHECK(customscript_blob_may_have_token(rows[n].uri) == rows[n].may))
+            printf("# %s\n", rows[n].uri);
+}
+
+static void a_key_signs_blobs_of_its_account_alone(void)
+{
+    static const struct {
+        const char *uri, *wrong;
+    } rows[] = {
+        { "https://acct.blob.core.windows.net/c/f.sh", NULL },
+        { "http://acct.blob.core.windows.net/c/f.sh?snapshot=1", NULL },
+        { "https://other.blob.core.windows.net/c/f.sh", "no blob" },
+        { "https://evil.example/acct.blob.core.windows.net/f", "no blob" },
+        { "https://u@acct.blob.core.windows.net/c/f.sh", "no blob" },
+        { "ftp://acct.blob.core.windows.net/c/f.sh", "no blob" },
+    };
+    MOOR_AUTO(moor_secret) key = MOOR_SECRET_INIT;
+    CHECK_INT(moor_secret_set(&key, moor_span_str("Y2FuYXJ5"), NULL), MOOR_OK);
+    for (size_t n = 0; n < MOOR_COUNTOF(rows); n++) {
+        MOOR_AUTO(moor_buf) out = MOOR_BUF_SECRET(4096);
+        struct moor_error err = MOOR_ERROR_INIT;
+        moor_code c = customscript_sign_uri(rows[n].uri, "acct", &key, 1700000000999, &out, &err);
+        CHECK_INT(c == MOOR_OK, rows[n].wrong == NULL);
+        CHECK(!rows[n].wrong || strstr(err.msg, rows[n].wrong));
+        CHECK(rows[n].wrong ||
+              (moor_span_starts(moor_buf_view(&out), rows[n].uri) &&
+               strstr(moor_buf_cstr(&out), "se=2023-11-14T22%3A13%3A20Z&sv=2015")));
     }
 }
 
@@ -175,6 +242,8 @@ static void line_ends_become_those_of_unix(void)
 }
 
 CHECK_MAIN(CHECK_TEST(one_piece_of_work_comes_from_either_side),
+           CHECK_TEST(only_blob_storage_over_tls_gets_a_token),
+           CHECK_TEST(a_key_signs_blobs_of_its_account_alone),
            CHECK_TEST(gzip_is_unpacked_up_to_the_limit),
            CHECK_TEST(files_of_both_sides_are_fetched_in_order),
            CHECK_TEST(files_are_named_by_the_last_part_of_the_path),
