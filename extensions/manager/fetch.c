@@ -18,7 +18,6 @@
 
 #define PACKAGE_TIMEOUT_MS (60ull * 60 * 1000)
 #define TRUST_ARENA_MAX    (8 * 1024 * 1024)
-#define DISK_SPARE         ((uint64_t)64 * 1024 * 1024)
 #define FETCH_TRIES        100 /* with up to five minutes between them: most of a working day */
 
 /* One package on its way. Everything in it is a copy: the document it came from may be replaced
@@ -279,9 +278,9 @@ static moor_code open_partial(struct moor_fetch_op *op, uint64_t *offset, struct
         c = plat_free_space(op->path, &space, err);
     if (c != MOOR_OK)
         return c;
-    if (space < 2 * op->size + DISK_SPARE)
+    if (space < 2 * op->size + MOOR_PACKAGE_SPARE)
         return moor_fail(err, MOOR_E_IO, "package: needs %llu bytes of disk, %llu are free",
-                         (unsigned long long)(2 * op->size + DISK_SPARE),
+                         (unsigned long long)(2 * op->size + MOOR_PACKAGE_SPARE),
                          (unsigned long long)space);
     *offset = st.size < op->size ? st.size : 0;
     return *offset == 0 ? plat_truncate(&op->file, 0, err) : MOOR_OK;

@@ -340,13 +340,32 @@ static moor_code check_manifest(const char *folder, const struct moor_package_cl
     return c == MOOR_OK ? check_claim(&m, claim, err) : c;
 }
 
-static moor_code unpack_to(const struct plat_file *file, const char *folder,
+/* Found out before the first file is written: a disk that is nearly full hurts everybody. */
+static moor_code check_space(struct moor_zip *zip, const char *root, struct moor_error *err)
+{
+    uint64_t unpacked = 0, space = 0;
+    moor_code c = plat_free_space(root, &space, err);
+    for (size_t i = 0; i < moor_zip_count(zip) && c == MOOR_OK; i++) {
+        struct moor_zip_entry e;
+        c = moor_zip_entry(zip, i, &e, err);
+        unpacked += c == MOOR_OK ? e.size : 0;
+    }
+    if (c == MOOR_OK && space < unpacked + MOOR_PACKAGE_SPARE)
+        c = moor_fail(err, MOOR_E_IO,
+                      "package: needs %" PRIu64 " bytes of disk in %s, %" PRIu64 " are free",
+                      unpacked + MOOR_PACKAGE_SPARE, root, space);
+    return c;
+}
+
+static moor_code unpack_to(const struct plat_file *file, const char *root, const char *folder,
                            const struct moor_package_claim *claim, struct moor_error *err)
 {
     MOOR_AUTOPTR(moor_zip) zip = NULL;
     moor_code c = moor_zip_open(file, &zip, err);
     if (c == MOOR_OK)
         c = moor_package_check_archive(zip, err);
+    if (c == MOOR_OK)
+        c = check_space(zip, root, err);
     if (c == MOOR_OK)
         c = plat_make_dirs(folder, PLAT_OWNER_ONLY, err);
     if (c == MOOR_OK)
@@ -370,7 +389,7 @@ moor_code moor_package_unpack(const struct plat_file *zip, const char *target,
     moor_buf_add(&root, target, (size_t)(slash - target));
     moor_buf_fmt(&temp, "%s/" TEMP_PREFIX "%08" PRIx32, moor_buf_cstr(&root),
                  plat_random_below(UINT32_MAX));
-    moor_code c = unpack_to(zip, moor_buf_cstr(&temp), claim, err);
+    moor_code c = unpack_to(zip, moor_buf_cstr(&root), moor_buf_cstr(&temp), claim, err);
     if (c == MOOR_OK)
         c = plat_sync_dir(moor_buf_cstr(&temp), err);
     if (c == MOOR_OK)

@@ -26,6 +26,8 @@
 #define MOOR_PACKAGE_UNPACKED_MAX ((uint64_t)2 * 1024 * 1024 * 1024)
 #define MOOR_PACKAGE_RATIO_MAX    200 /* unpacked to packed, above the first 16 MiB */
 
+#define MOOR_PACKAGE_SPARE ((uint64_t)64 * 1024 * 1024) /* of disk, left for everybody */
+
 /* Size and SHA-256, read once. BADINPUT says which differs; service_code is PackageCorrupt. */
 MOOR_NODISCARD moor_code moor_package_check_bytes(const struct plat_file *zip, uint64_t size,
                                                   const char *sha256_hex, struct moor_error *err);
@@ -43,7 +45,8 @@ struct moor_package_claim {
 
 /* Unpacks into a new folder beside target, checks that its manifest can be read, sets modes (0700
  * folders, files 0600, u+x for what may be a program), flushes, and renames it to target. A folder
- * at target is removed first. service_code is PackageInvalid. */
+ * at target is removed first. service_code is PackageInvalid; too little disk is found before
+ * anything is written, and is an IO error without one. */
 MOOR_NODISCARD moor_code moor_package_unpack(const struct plat_file *zip, const char *target,
                                              const struct moor_package_claim *claim,
                                              struct moor_error *err);
