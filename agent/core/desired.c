@@ -32,7 +32,7 @@ static const struct moor_json_field extension_fields[] = {
     { MOOR_F_STR, "name", EX(name), MOOR_F_REQUIRED, 1, 64, NULL },
     { MOOR_F_STR, "publisher", EX(publisher), MOOR_F_REQUIRED, 1, 128, NULL },
     { MOOR_F_STR, "type", EX(type), MOOR_F_REQUIRED, 1, 128, NULL },
-    { MOOR_F_STR, "version", EX(version), MOOR_F_REQUIRED, 1, 43, NULL },
+    { MOOR_F_STR, "version", EX(version), 0, 0, 43, NULL },
     { MOOR_F_ENUM, "state", EX(state), MOOR_F_REQUIRED, 0, 0, states },
     { MOOR_F_U64, "settingsSeqNo", EX(settings_seq_no), MOOR_F_REQUIRED, 0, INT64_C(1) << 31,
       NULL },
@@ -128,7 +128,8 @@ static const struct moor_json_shape frame_shape = { sizeof(struct frame), frame_
 
 static const char *check_extension(const struct moor_desired_extension *e)
 {
-    if (!moor_version_valid(moor_span_str(e->version)))
+    bool nameless = e->state == MOOR_DESIRED_UNINSTALL && !*e->version;
+    if (!nameless && !moor_version_valid(moor_span_str(e->version)))
         return "version: want dotted numbers";
     if ((e->protected_settings != NULL) != (e->protected_thumbprint != NULL))
         return "protectedSettings: want it together with protectedSettingsCertThumbprint";
@@ -171,6 +172,7 @@ static moor_code read_extensions(const struct moor_json *list, struct moor_desir
         if (c == MOOR_E_NOMEM)
             return moor_fail(err, c, "desired state: %s", why.msg);
         if (c == MOOR_OK) {
+            e.version = e.version ? e.version : "";
             e.bad = check_extension(&e);
         } else {
             e = (struct moor_desired_extension){ .name = name_of(item, "name", arena),

@@ -29,8 +29,9 @@ struct moor_desired_package {
 struct moor_desired_extension {
     const char *name;
     const char *bad; /* why the rest must not be used; NULL = fine */
-    const char *publisher, *type, *version;
-    int state; /* moor_desired_state */
+    const char *publisher, *type;
+    const char *version; /* "" only for uninstall: whatever is here */
+    int state;           /* moor_desired_state */
     uint64_t settings_seq_no;
     const char *public_settings;      /* JSON object text; NULL = none */
     const char *protected_settings;   /* base64 CMS; NULL = none */

@@ -90,7 +90,8 @@ struct moor_json *moor_desired_extension(const struct moor_extension *e,
     moor_json_set_str(o, "name", e->name);
     moor_json_set_str(o, "publisher", e->publisher);
     moor_json_set_str(o, "type", e->type);
-    moor_json_set_str(o, "version", p->package ? p->package->version : e->version);
+    const char *known = *e->chosen ? e->chosen : e->version; /* "": it was asked for without one */
+    moor_json_set_str(o, "version", p->package ? p->package->version : known);
     moor_json_set_str(o, "state", e->uninstall ? "uninstall" : "enabled");
     moor_json_set_int(o, "settingsSeqNo", (int64_t)e->settings_seq);
     moor_json_set(o, "publicSettings", parsed(e->settings));

@@ -73,6 +73,21 @@ def test_deleting_disables_uninstalls_and_leaves_nothing(lab):
     wait_for(lambda: lab.shown() is None, 10, "show to forget it")
 
 
+@pytest.mark.parametrize("begun", [True, False], ids=["begun", "not-begun"])
+def test_what_was_put_without_a_version_is_deleted_while_it_installs(lab, begun):
+    gate, before = lab.folder / "gate", len(lab.machine.roles["extensions"].log_text())
+    lab.publish(lab.package(f"install) while [ ! -e {gate} ]; do sleep 0.05; done ;; {ENABLED}"))
+    lab.put(version=None)
+    if begun:
+        wait_for(lambda: lab.trace() == ["install 1.0.0 0"], 30, "install to begin")
+    answer = lab.controlplane.arm("DELETE", lab.path("ext"))
+    assert answer.status in (202, 204), answer
+    gate.touch()
+    wait_for(lambda: lab.get().status == 404, 30, "it to be gone")
+    assert "ItemInvalid" not in lab.machine.roles["extensions"].log_text()[before:]
+    assert not lab.handler_folder().exists()
+
+
 def test_what_was_deleted_can_be_put_again(lab):
     lab.publish()
     assert lab.put_and_settle()[0] == "Succeeded"

@@ -121,6 +121,8 @@ class Lab:
             version="1.0", **more):
         properties = {"publisher": publisher, "type": type_name or self.type,
                       "typeHandlerVersion": version, "autoUpgradeMinorVersion": True, **more}
+        if version is None:
+            del properties["typeHandlerVersion"]
         if settings is not None:
             properties["settings"] = settings
         if protected is not None:

@@ -224,6 +224,31 @@ static void a_run_command_is_read_or_says_what_is_wrong(void)
     }
 }
 
+static void only_what_is_to_go_needs_no_version(void)
+{
+    static const struct {
+        const char *version, *state;
+        bool good;
+    } rows[] = {
+        { "\"1.0\"", "enabled", false }, /* without a package */
+        { "\"\"", "enabled", false },     { "null", "enabled", false },
+        { "\"1.0\"", "uninstall", true }, { "\"\"", "uninstall", true },
+        { "null", "uninstall", true },    { "\"../1\"", "uninstall", false },
+    };
+    for (size_t n = 0; n < MOOR_COUNTOF(rows); n++) {
+        MOOR_AUTO(moor_arena) arena = MOOR_ARENA(65536);
+        MOOR_AUTO(moor_buf) text = MOOR_BUF(1024);
+        struct moor_desired d;
+        moor_buf_fmt(&text,
+                     "{\"revision\":\"e.1\",\"extensions\":[{\"name\":\"a\",\"publisher\":\"P\","
+                     "\"type\":\"T\",\"version\":%s,\"state\":\"%s\",\"settingsSeqNo\":1}],"
+                     "\"dataCollectionRules\":[]}",
+                     rows[n].version, rows[n].state);
+        CHECK_INT(moor_desired_parse(moor_buf_view(&text), &d, &arena, NULL), MOOR_OK);
+        CHECK_INT(d.extensions[0].bad == NULL, rows[n].good);
+    }
+}
+
 static void a_document_without_its_lists_is_refused(void)
 {
     MOOR_AUTO(moor_arena) arena = MOOR_ARENA(65536);
@@ -242,4 +267,5 @@ CHECK_MAIN(CHECK_TEST(heartbeat_has_every_required_member),
            CHECK_TEST(refusals_count_only_in_the_services_own_words),
            CHECK_TEST(desired_state_is_read), CHECK_TEST(a_bad_item_does_not_spoil_its_neighbour),
            CHECK_TEST(a_run_command_is_read_or_says_what_is_wrong),
+           CHECK_TEST(only_what_is_to_go_needs_no_version),
            CHECK_TEST(a_document_without_its_lists_is_refused))

@@ -47,6 +47,18 @@ static void an_item_that_waits_for_a_certificate_is_left_out(void)
     CHECK_STR(moor_json_get_str(j, "state"), "uninstall");
 }
 
+static void what_is_to_go_has_the_version_that_was_chosen(void)
+{
+    struct moor_extension e = extension("");
+    struct moor_desired_package none = { NULL, NULL, NULL };
+    e.uninstall = true;
+    MOOR_AUTOPTR(moor_json) never = moor_desired_extension(&e, &none, &site);
+    CHECK_STR(moor_json_get_str(never, "version"), "");
+    e.chosen = "1.0.2";
+    MOOR_AUTOPTR(moor_json) given = moor_desired_extension(&e, &none, &site);
+    CHECK_STR(moor_json_get_str(given, "version"), "1.0.2");
+}
+
 static void protected_settings_are_base64_with_their_thumbprint(void)
 {
     struct moor_extension e = extension("1.0");
@@ -190,6 +202,7 @@ static void associated_rules_and_tags_are_in_the_document(void)
 }
 
 CHECK_MAIN(CHECK_TEST(an_item_that_waits_for_a_certificate_is_left_out),
+           CHECK_TEST(what_is_to_go_has_the_version_that_was_chosen),
            CHECK_TEST(protected_settings_are_base64_with_their_thumbprint),
            CHECK_TEST(the_revision_keeps_its_epoch),
            CHECK_TEST(a_chosen_version_stays_until_the_settings_change),
