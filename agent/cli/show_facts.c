@@ -9,6 +9,7 @@
 #include "connect/session.h"
 #include "core/agentconfig.h"
 #include "core/cloud.h"
+#include "core/proxy.h"
 #include "core/settings.h"
 #include "core/version.h"
 #include "platform/dirs.h"
@@ -53,7 +54,12 @@ static void add_settings(struct moor_json *v, const struct moor_settings *s)
     MOOR_AUTO(moor_buf) bypass = MOOR_BUF(8192);
     for (size_t i = 0; i < s->proxy_bypass.count; i++)
         moor_buf_fmt(&bypass, "%s%s", i > 0 ? "," : "", s->proxy_bypass.items[i]);
-    set(v, "httpsProxy", s->proxy_url);
+    MOOR_AUTO(moor_proxy) proxy = MOOR_PROXY_INIT;
+    struct moor_error err = MOOR_ERROR_INIT;
+    if (moor_proxy_load(s, NULL, &proxy, &err) != MOOR_OK)
+        set(v, "httpsProxy", err.msg);
+    else
+        set(v, "httpsProxy", proxy.refusal ? proxy.refusal : proxy.url);
     set(v, "proxyBypassList", moor_buf_cstr(&bypass));
     set(v, "upstreamProxy", "");
     set(v, "upstreamProxyBypassList", "");

@@ -225,7 +225,9 @@ static moor_code fill_in(const struct moor_settings *s, const struct moor_cloud 
 moor_code moor_proxy_load(const struct moor_settings *settings, const struct moor_cloud *cloud,
                           struct moor_proxy *out, struct moor_error *err)
 {
-    moor_code c = fill_in(settings, cloud, out, err);
+    moor_code c = settings->proxy_unknown
+                      ? moor_span_dup(moor_span_str(settings->proxy_unknown), &out->refusal, err)
+                      : fill_in(settings, cloud, out, err);
     if (c != MOOR_OK)
         moor_proxy_drop(out);
     return c;

@@ -20,8 +20,9 @@ struct moor_settings;
 /* Reads proxy.credentialsFile, which counts with proxy.url: one line "user:password" in a regular
  * file that others than its owner and group cannot read. Without it (missing, unreadable, refused)
  * out->problem says why and the proxy's 407 will quote it: a machine goes on with what it has.
- * cloud NULL: no cloud's hosts. out must be empty. A proxy of the environment that is no URL is
- * BADINPUT. Blocking: a small file. */
+ * With settings that do not tell which proxy is meant, nothing is sent
+ * (out->refusal). cloud NULL: no cloud's hosts. out must be empty. A proxy of the environment that
+ * is no URL is BADINPUT. Blocking: a small file. */
 MOOR_NODISCARD moor_code moor_proxy_load(const struct moor_settings *settings,
                                          const struct moor_cloud *cloud, struct moor_proxy *out,
                                          struct moor_error *err);

@@ -330,21 +330,46 @@ moor_code moor_settings_parse(struct moor_span text, struct moor_settings *out,
 }
 
 /* One key by itself: what is wrong elsewhere in the file does not matter to it. */
-static void take_row(const struct moor_setting *row, const struct moor_json *v,
+static bool take_row(const struct moor_setting *row, const struct moor_json *v,
                      struct moor_settings *out, struct moor_arena *arena)
 {
     const struct moor_json_field fields[] = { row->field, { .kind = MOOR_F_END } };
     const struct moor_json_shape shape = { sizeof(struct moor_settings), fields, 0 };
     struct moor_settings s = *out;
-    if (moor_json_decode_value(v, MOOR_LOCALCONFIG_NAME, &shape, &s, arena, NULL) == MOOR_OK &&
-        check_row(row, &s, NULL) == MOOR_OK)
-        *out = s;
+    if (moor_json_decode_value(v, MOOR_LOCALCONFIG_NAME, &shape, &s, arena, NULL) != MOOR_OK ||
+        check_row(row, &s, NULL) != MOOR_OK)
+        return false;
+    *out = s;
+    return true;
+}
+
+/* Whether each member that means to say something of the proxy was understood. */
+static bool tells_proxy(const struct moor_json *v, const bool taken[ROWS])
+{
+    MOOR_JSON_EACH(member, v)
+    {
+        const struct moor_setting *row = moor_setting_find(moor_json_name(member));
+        if (moor_span_starts(moor_span_str(moor_json_name(member)), "proxy.") &&
+            !(row && moor_streq(row->field.name, moor_json_name(member)) && taken[row - settings]))
+            return false;
+    }
+    return moor_json_typeof(v) == MOOR_JSON_OBJECT;
+}
+
+static const char *unknown_proxy(const struct moor_error *err, struct moor_arena *arena)
+{
+    const char *why = moor_arena_fmt(arena,
+                                     "which proxy is to be used is not known, so nothing is "
+                                     "sent: %s",
+                                     err ? err->msg : MOOR_LOCALCONFIG_NAME);
+    return why ? why : MOOR_LOCALCONFIG_NAME ": out of memory";
 }
 
 moor_code moor_settings_parse_closed(struct moor_span text, struct moor_settings *out,
                                      struct moor_arena *arena, struct moor_error *err)
 {
     MOOR_AUTOPTR(moor_json) v = NULL;
+    bool taken[ROWS] = { false };
     moor_code c = moor_settings_parse(text, out, arena, err);
     if (c == MOOR_OK)
         return c;
@@ -354,14 +379,16 @@ moor_code moor_settings_parse_closed(struct moor_span text, struct moor_settings
                                    .proxy_url = "",
                                    .proxy_credentials_file = "",
                                    .proxy_ca_file = "",
+                                   .proxy_unknown = unknown_proxy(err, arena),
                                    .logs_compression = "fastest",
                                    .config_mode = MOOR_MODE_MONITOR,
                                    .signature_required = MOOR_SIGNATURE_PUBLISHER };
     if (preset(true, out, arena, NULL) != MOOR_OK || moor_json_parse(text, &v, NULL) != MOOR_OK)
         return c;
     for (size_t i = 0; i < ROWS; i++)
-        if (!settings[i].closed)
-            take_row(&settings[i], v, out, arena);
+        taken[i] = !settings[i].closed && take_row(&settings[i], v, out, arena);
+    if (tells_proxy(v, taken))
+        out->proxy_unknown = NULL;
     return c;
 }
 

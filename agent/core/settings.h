@@ -58,14 +58,16 @@ struct moor_settings {
     struct moor_str_list proxy_bypass;       /* groups and hosts: core/proxy.h */
     const char *proxy_credentials_file;      /* "" = none */
     const char *proxy_ca_file;               /* "" = none */
-    struct moor_str_list logs_allow_paths;   /* empty = any path the role may read */
-    struct moor_str_list logs_deny_paths;    /* wins */
-    struct moor_str_list logs_syslog;        /* where syslog messages come from */
-    const char *logs_syslog_certificate;     /* of tls: in logs.syslog; "" = none */
-    const char *logs_syslog_key;             /* likewise */
-    const char *logs_syslog_client_ca;       /* "" = senders need no certificate */
-    const char *logs_compression;            /* "fastest", ... */
-    int logs_body_limit;                     /* moor_body_limit */
+    /* Why the file does not tell which proxy is meant; NULL = it does. */
+    const char *proxy_unknown;
+    struct moor_str_list logs_allow_paths; /* empty = any path the role may read */
+    struct moor_str_list logs_deny_paths;  /* wins */
+    struct moor_str_list logs_syslog;      /* where syslog messages come from */
+    const char *logs_syslog_certificate;   /* of tls: in logs.syslog; "" = none */
+    const char *logs_syslog_key;           /* likewise */
+    const char *logs_syslog_client_ca;     /* "" = senders need no certificate */
+    const char *logs_compression;          /* "fastest", ... */
+    int logs_body_limit;                   /* moor_body_limit */
 };
 
 /* A key. Local policy is a key with a closed value: what holds as long as the file cannot be

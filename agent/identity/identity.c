@@ -184,6 +184,8 @@ void moor_identity_reload(struct moor_identity *i)
     MOOR_AUTOPTR(moor_machine) fresh = NULL;
     struct moor_error err = MOOR_ERROR_INIT;
     moor_code c = moor_machine_load(&fresh, &err);
+    if (!c && i->machine)
+        moor_machine_keep_proxy(fresh, i->machine);
     if (!c && (i->registration || i->direct) && moor_machine_unchanged(i->machine, fresh))
         return;
     if (c == MOOR_E_NOTFOUND && !i->machine && !i->problem.code)

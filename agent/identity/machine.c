@@ -43,6 +43,14 @@ void moor_machine_free(struct moor_machine *m)
     free(m);
 }
 
+void moor_machine_keep_proxy(struct moor_machine *m, const struct moor_machine *former)
+{
+    MOOR_AUTO(moor_proxy) copy = MOOR_PROXY_INIT;
+    if (m->proxy.refusal && !former->proxy.refusal &&
+        moor_proxy_copy(&former->proxy, &copy, NULL) == MOOR_OK)
+        moor_proxy_move(&m->proxy, &copy);
+}
+
 static bool same_list(const struct moor_str_list *a, const struct moor_str_list *b)
 {
     bool same = a->count == b->count;

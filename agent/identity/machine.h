@@ -28,6 +28,9 @@ MOOR_NODISCARD moor_code moor_machine_load(struct moor_machine **out, struct moo
 void moor_machine_free(struct moor_machine *m);
 MOOR_DEFINE_AUTOPTR(moor_machine)
 
+/* Where the new settings do not tell which proxy is meant, the former one goes on. */
+void moor_machine_keep_proxy(struct moor_machine *m, const struct moor_machine *former);
+
 /* Whether b may take a's place without anything being started anew. */
 bool moor_machine_unchanged(const struct moor_machine *a, const struct moor_machine *b);
 

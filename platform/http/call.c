@@ -356,6 +356,8 @@ static moor_code check_parsed(struct moor_http_call *call, CURLU *u, struct moor
         c = moor_fail(err, MOOR_E_BADINPUT, "URL: want http or https, a host and a path");
     else if (get_part(u, CURLUPART_USER, 0, &user) == MOOR_OK)
         c = moor_fail(err, MOOR_E_BADINPUT, "URL of %s: want no user name in it", host);
+    else if (call->settings->proxy.refusal && !call->req.unix_socket)
+        c = moor_fail(err, MOOR_E_PROXY, "%s: %s", host, call->settings->proxy.refusal);
     else if (call->req.https_only && !moor_streq(scheme, "https"))
         c = moor_fail(err, MOOR_E_DENIED, "URL of %s: want https", host);
     else if (call->req.public_only && !is_public_text(host))

@@ -160,6 +160,8 @@ static moor_code choose_proxy(const char *url, const struct moor_proxy *proxy,
     moor_code c = MOOR_OK;
     if (!u || curl_url_set(u, CURLUPART_URL, url, 0) != CURLUE_OK)
         c = moor_fail(err, MOOR_E_BADINPUT, "URL: malformed");
+    else if (proxy && proxy->refusal)
+        c = moor_fail(err, MOOR_E_PROXY, "%s", proxy->refusal);
     else
         *out = moor_call_proxy_applies(u, proxy) ? proxy : NULL;
     curl_url_cleanup(u);

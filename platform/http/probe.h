@@ -34,7 +34,8 @@ struct moor_probe {
 
 /* Blocks up to timeout_ms: for the command line. proxy NULL = none; its own certificate is
  * verified, since it may be sent a password. Strings land in the arena. An unreachable server is a
- * result, not an error; a URL that is none is BADINPUT. */
+ * result, not an error; a URL that is none is BADINPUT; PROXY when
+ * nobody knows which proxy is meant. */
 MOOR_NODISCARD moor_code moor_probe_run(const char *url, const struct moor_proxy *proxy,
                                         uint64_t timeout_ms, struct moor_probe *out,
                                         struct moor_arena *arena, struct moor_error *err);

@@ -17,6 +17,7 @@ void moor_proxy_drop(struct moor_proxy *p)
     free(p->bypass);
     free(p->ca_file);
     free(p->problem);
+    free(p->refusal);
     moor_secret_drop(&p->credentials);
     *p = (struct moor_proxy)MOOR_PROXY_INIT;
 }
@@ -35,6 +36,7 @@ moor_code moor_proxy_copy(const struct moor_proxy *in, struct moor_proxy *out,
     bool ok =
         copy_text(&out->url, in->url) && copy_text(&out->bypass, in->bypass) &&
         copy_text(&out->ca_file, in->ca_file) && copy_text(&out->problem, in->problem) &&
+        copy_text(&out->refusal, in->refusal) &&
         (moor_secret_empty(&in->credentials) ||
          moor_secret_set(&out->credentials, moor_secret_reveal(&in->credentials), NULL) == MOOR_OK);
     out->direct_to_self = in->direct_to_self;
@@ -56,7 +58,7 @@ bool moor_proxy_same(const struct moor_proxy *a, const struct moor_proxy *b)
 {
     return moor_streq(a->url, b->url) && moor_streq(a->bypass, b->bypass) &&
            moor_streq(a->ca_file, b->ca_file) && moor_streq(a->setting, b->setting) &&
-           a->direct_to_self == b->direct_to_self &&
+           moor_streq(a->refusal, b->refusal) && a->direct_to_self == b->direct_to_self &&
            moor_span_eq_secret(moor_secret_reveal(&a->credentials),
                                moor_secret_reveal(&b->credentials));
 }

@@ -31,6 +31,7 @@ struct moor_proxy {
                       those it makes up when it intercepts; NULL = none */
     struct moor_secret credentials; /* "user:password" (Basic); empty = none */
     char *problem;       /* why there are no credentials, for errors; NULL = none given */
+    char *refusal;       /* why nothing may be sent at all: which proxy is meant is not known */
     const char *setting; /* static: what made it the proxy, for errors: "proxy.url" */
 };
 

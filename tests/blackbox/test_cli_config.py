@@ -123,6 +123,36 @@ def test_a_broken_file_is_named_and_not_overwritten(box):
     assert "enable" in (box.state / "localconfig.json").read_text()
 
 
+def test_nothing_is_sent_past_a_proxy_that_cannot_be_read(connected):
+    file = connected.state / "localconfig.json"
+    connected.mooring("config", "set", "proxy.bypass", "localhost")
+    file.write_text(file.read_text().replace("localhost", "local host"))
+    wait_for(lambda: "localconfig.json" in connected.show()["agentErrorDetails"], what="the file to be named")
+    assert connected.admin("POST", "/connect/finish", {}).status == 200  # as before it broke
+    connected.restart_role("identity")
+    answer = connected.admin("POST", "/connect/finish", {})
+    assert answer.status >= 500 and "localconfig.json" in answer.json["error"]["message"]
+    assert "proxy.bypass" in answer.json["error"]["message"]
+    answer = connected.token_answer("https://other.example.com")
+    assert answer.status == 503 and "localconfig.json" in json.dumps(answer.json)
+    shown = connected.show()
+    assert "localconfig.json" in shown["localConfigError"] and "localconfig.json" in shown["httpsProxy"]
+    for command in (["check"], ["ensure-connected"]):
+        done = connected.mooring(*command, check=False)
+        assert done.returncode != 0 and "localconfig.json" in done.stderr
+    file.unlink()
+    wait_for(lambda: connected.admin("POST", "/connect/finish", {}).status == 200, 60, "a beat")
+
+
+def test_show_names_the_proxy_of_the_environment(connected):
+    variables = {"HTTPS_PROXY": "http://someone:canary@proxy.example:3128", "NO_PROXY": "localhost"}
+    shown = connected.mooring("show", "-j", env=variables).stdout
+    assert json.loads(shown)["httpsProxy"] == "http://proxy.example:3128" and "canary" not in shown
+    connected.mooring("config", "set", "proxy.url", "http://other.example:1")
+    shown = connected.mooring("show", "-j", env=variables).stdout
+    assert json.loads(shown)["httpsProxy"] == "http://other.example:1"
+
+
 def test_a_connected_machine_with_a_broken_file_goes_on_and_says_so(connected):
     file = connected.state / "localconfig.json"
     file.write_text("{")

@@ -57,6 +57,34 @@ static void a_refused_file_closes_local_policy_and_keeps_the_rest(void)
     CHECK(!s.extensions_enabled);
 }
 
+static void a_proxy_that_cannot_be_read_is_not_the_same_as_none(void)
+{
+    static const struct {
+        const char *text;
+        bool known;
+    } cases[] = {
+        { "{\"schema\":1,\"nope\":1}", true },
+        { "{\"schema\":1,\"proxy.url\":\"http://p:1\",\"nope\":1}", true },
+        { "", false },
+        { "{\"schema\":1,\"proxy.url\":\"http://p:1\"", false },
+        { "[]", false },
+        { "{\"schema\":1,\"proxy.url\":\"p:1\"}", false },
+        { "{\"schema\":1,\"proxy.ulr\":\"http://p:1\"}", false },
+        { "{\"schema\":1,\"proxy.url\":\"http://p:1\",\"proxy.bypass\":\"x\"}", false },
+        { "{\"schema\":1,\"Proxy.url\":\"http://p:1\"}", true },
+    };
+    for (size_t i = 0; i < MOOR_COUNTOF(cases); i++) {
+        MOOR_AUTO(moor_arena) arena = MOOR_ARENA(65536);
+        struct moor_settings s;
+        struct moor_error err = MOOR_ERROR_INIT;
+        CHECK(moor_settings_parse_closed(moor_span_str(cases[i].text), &s, &arena, &err) !=
+              MOOR_OK);
+        if (!CHECK_INT(s.proxy_unknown == NULL, cases[i].known))
+            printf("# %s\n", cases[i].text);
+        CHECK(cases[i].known || strstr(s.proxy_unknown, "localconfig.json"));
+    }
+}
+
 /* The document after an edit, or the error. */
 static const char *edited(const char *document, const char *key, moor_edit how, const char *text,
                           struct moor_buf *out)
@@ -116,4 +144,5 @@ static void edits_hold_only_what_differs_from_the_defaults(void)
 
 CHECK_MAIN(CHECK_TEST(values_of_the_defaults_are_those_of_the_table),
            CHECK_TEST(a_refused_file_closes_local_policy_and_keeps_the_rest),
+           CHECK_TEST(a_proxy_that_cannot_be_read_is_not_the_same_as_none),
            CHECK_TEST(edits_hold_only_what_differs_from_the_defaults))
