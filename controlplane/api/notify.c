@@ -88,7 +88,8 @@ static void on_wait(struct moor_call *c)
     }
     w->call = c;
     w->vm_id = m.vm_id;
-    moor_code code = moor_live_wait(c->app->live, m.vm_id, seconds, on_end, w, &w->waiter, &err);
+    moor_code code = moor_live_wait(c->app->live, m.vm_id, m.desired_counter, seconds, on_end, w,
+                                    &w->waiter, &err);
     if (code == MOOR_E_THROTTLED) {
         moor_http_reply_header(c->ex, "Retry-After", "60");
         moor_call_error(c, 503, "TooManyWaiters", "%s", err.msg);

@@ -36,6 +36,7 @@ struct moor_live_waiter {
     struct moor_live *live;
     struct machine *machine;
     struct moor_timer *timer;
+    uint64_t desired_counter; /* that it knows */
     moor_live_fn fn;
     void *ctx;
     struct moor_live_waiter *queued; /* next to be woken; itself = the last; NULL = not queued */
@@ -322,8 +323,9 @@ static void wake(struct moor_live *l, struct moor_live_waiter *w)
     l->wake_last = w;
 }
 
-moor_code moor_live_wait(struct moor_live *l, const char *vm_id, uint32_t seconds, moor_live_fn fn,
-                         void *ctx, struct moor_live_waiter **out, struct moor_error *err)
+moor_code moor_live_wait(struct moor_live *l, const char *vm_id, uint64_t desired_counter,
+                         uint32_t seconds, moor_live_fn fn, void *ctx,
+                         struct moor_live_waiter **out, struct moor_error *err)
 {
     struct machine *m = find_or_add(l, vm_id);
     if (m && m->waiter)
@@ -340,6 +342,7 @@ moor_code moor_live_wait(struct moor_live *l, const char *vm_id, uint32_t second
     }
     w->live = l;
     w->machine = m;
+    w->desired_counter = desired_counter;
     w->fn = fn;
     w->ctx = ctx;
     m->waiter = w;
@@ -373,6 +376,19 @@ void moor_live_changed(struct moor_live *l, const char *vm_id, uint64_t desired_
     struct machine *m = find(l, vm_id);
     if (m && m->waiter)
         wake(l, m->waiter);
+}
+
+static void look_at(void *ctx, const char *vm_id, uint64_t desired_counter)
+{
+    struct moor_live *l = ctx;
+    const struct machine *m = find(l, vm_id);
+    if (m && m->waiter && m->waiter->desired_counter != desired_counter)
+        wake(l, m->waiter);
+}
+
+moor_code moor_live_look(struct moor_live *l, struct moor_error *err)
+{
+    return l->waiters ? moor_machine_each_counter(l->store, look_at, l, err) : MOOR_OK;
 }
 
 void moor_live_forget(struct moor_live *l, const char *vm_id)

@@ -79,15 +79,20 @@ bool moor_live_fingerprint_fits(struct moor_live *l, const char *vm_id,
 /* The desired state of the machine changed (after the commit): wakes its waiter, at most 500 a
  * second, the others as soon as it is their turn. */
 void moor_live_changed(struct moor_live *l, const char *vm_id, uint64_t desired_counter);
+/* Another process may have changed desired states: wakes whose is not the one they know. Nothing is
+ * read while nobody waits. */
+MOOR_NODISCARD moor_code moor_live_look(struct moor_live *l, struct moor_error *err);
 /* The machine was deleted: forgets it, ends its waiter. */
 void moor_live_forget(struct moor_live *l, const char *vm_id);
 
-/* Waiting. fn runs once, later, unless the waiter is cancelled: changed is false when the time is
+/* Waiting for another desired state than desired_counter. fn runs once, later, unless the waiter is
+ * cancelled: changed is false when the time is
  * over or a second waiter of the same machine took the place. THROTTLED beyond max_waiters. */
 struct moor_live_waiter;
 typedef void (*moor_live_fn)(void *ctx, bool changed);
-MOOR_NODISCARD moor_code moor_live_wait(struct moor_live *l, const char *vm_id, uint32_t seconds,
-                                        moor_live_fn fn, void *ctx, struct moor_live_waiter **out,
+MOOR_NODISCARD moor_code moor_live_wait(struct moor_live *l, const char *vm_id,
+                                        uint64_t desired_counter, uint32_t seconds, moor_live_fn fn,
+                                        void *ctx, struct moor_live_waiter **out,
                                         struct moor_error *err);
 void moor_live_wait_cancel(struct moor_live_waiter *w);
 void moor_live_end_waits(struct moor_live *l); /* all, as if their time were over: shutdown */

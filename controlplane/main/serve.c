@@ -14,6 +14,7 @@
 #include "platform/clock.h"
 #include "platform/file.h"
 #include "platform/net.h"
+#include "platform/watch.h"
 #include "run/component.h"
 #include "run/log.h"
 #include "store/operations.h"
@@ -35,6 +36,8 @@ struct daemon {
     struct moor_service *service; /* set while stopping */
     struct moor_http_route *routes;
     struct moor_timer *housekeeping;
+    struct plat_watch *watch; /* of the state folder */
+    struct moor_watch *watch_event;
     struct plat_file only; /* held: one server per state folder */
     int listener;
     uint16_t port;
@@ -191,6 +194,44 @@ MOOR_NODISCARD static moor_code start_app(struct moor_service *service, void *ct
     return c;
 }
 
+static void on_notice(void *ctx, int32_t id, const char *name)
+{
+    bool *changed = ctx;
+    *changed = *changed || id == -1 || strcmp(name, CP_DATABASE) == 0;
+}
+
+/* Another process has closed the database: a command beside the server, which may have published
+ * something that machines wait for. */
+static void on_watch(void *ctx)
+{
+    struct daemon *d = ctx;
+    struct moor_error err = MOOR_ERROR_INIT;
+    bool changed = false;
+    plat_watch_read(d->watch, on_notice, &changed);
+    if (changed && moor_live_look(d->app.live, &err))
+        moor_log_error(MOOR_LOG_WARNING, "waiters.not_woken", &err, NULL);
+}
+
+MOOR_NODISCARD static moor_code start_watch(struct moor_service *service, void *ctx,
+                                            struct moor_error *err)
+{
+    struct daemon *d = ctx;
+    int32_t id = 0;
+    moor_code c = plat_watch_new(&d->watch, err);
+    if (!c)
+        c = plat_watch_add(d->watch, d->state.dir, &id, err);
+    return c ? c
+             : moor_watch_new(moor_service_loop(service), plat_watch_fd(d->watch), on_watch, d,
+                              &d->watch_event, err);
+}
+
+static void release_watch(void *ctx)
+{
+    struct daemon *d = ctx;
+    moor_watch_free(d->watch_event);
+    plat_watch_free(d->watch);
+}
+
 static void release_app(void *ctx)
 {
     struct daemon *d = ctx;
@@ -270,6 +311,7 @@ static void release_server(void *ctx)
 
 static const struct moor_component components[] = {
     { "app", start_app, NULL, release_app },
+    { "watch", start_watch, NULL, release_watch },
     { "server", start_server, stop_server, release_server },
 };
 

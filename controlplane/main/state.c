@@ -278,7 +278,7 @@ moor_code cp_state_ensure(const struct cp_options *o, struct cp_state *s, struct
     if (!c)
         c = ensure_keys(s, new_hosts, err);
     if (!c)
-        c = moor_store_open(cp_state_path(s, "controlplane.db"), &s->store, err);
+        c = moor_store_open(cp_state_path(s, CP_DATABASE), &s->store, err);
     return c ? c : ensure_admin(s, err);
 }
 
@@ -290,7 +290,7 @@ moor_code cp_state_open(const struct cp_options *o, struct cp_state *s, struct m
         return moor_fail(err, MOOR_E_NOTFOUND,
                          "%s: not initialised; run `mooring-controlplane init --state %s`", s->dir,
                          s->dir);
-    return c ? c : moor_store_open(cp_state_path(s, "controlplane.db"), &s->store, err);
+    return c ? c : moor_store_open(cp_state_path(s, CP_DATABASE), &s->store, err);
 }
 
 struct moor_app_config cp_state_app_config(struct cp_state *s, const char *base_url)

@@ -28,6 +28,8 @@ struct cp_config {
     struct moor_str_list hosts; /* in the TLS certificate; the first is in the public URL */
 };
 
+#define CP_DATABASE "controlplane.db"
+
 struct cp_state {
     struct moor_arena arena; /* owns all strings */
     const char *dir;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/machines.h"
 
+#include "base/buf.h"
 #include "store/db.h"
 #include "store/principals.h"
 
@@ -145,6 +146,21 @@ moor_code moor_machine_each(struct moor_store *s, moor_machine_fn fn, void *ctx,
         c = moor_db_row(&rows, 0, &shape, &arena, &m, err);
         if (!c && !fn(ctx, &m))
             break;
+    }
+    return c;
+}
+
+moor_code moor_machine_each_counter(struct moor_store *s, moor_machine_counter_fn fn, void *ctx,
+                                    struct moor_error *err)
+{
+    MOOR_AUTO(moor_rows) rows = MOOR_ROWS_INIT;
+    bool got = true;
+    moor_code c = moor_db_start(
+        s, "SELECT desired_counter, vm_id FROM machines WHERE deleted_ms = 0", NULL, 0, &rows, err);
+    while (!c && (c = moor_db_next(&rows, &got, err)) == MOOR_OK && got) {
+        MOOR_AUTO(moor_buf) vm_id = MOOR_BUF(64);
+        moor_buf_span(&vm_id, moor_db_bytes(&rows, 1));
+        fn(ctx, moor_buf_cstr(&vm_id), (uint64_t)moor_db_int(&rows, 0));
     }
     return c;
 }

@@ -53,6 +53,9 @@ MOOR_NODISCARD moor_code moor_machine_touch_desired(struct moor_store *s, const 
 typedef bool (*moor_machine_fn)(void *ctx, const struct moor_machine *m); /* false ends */
 MOOR_NODISCARD moor_code moor_machine_each(struct moor_store *s, moor_machine_fn fn, void *ctx,
                                            struct moor_error *err);
+typedef void (*moor_machine_counter_fn)(void *ctx, const char *vm_id, uint64_t desired_counter);
+MOOR_NODISCARD moor_code moor_machine_each_counter(struct moor_store *s, moor_machine_counter_fn fn,
+                                                   void *ctx, struct moor_error *err);
 
 /* Public keys of a machine. There is one current key; a next one becomes current at first use. */
 typedef enum moor_key_state {

@@ -73,6 +73,13 @@ def test_deleting_disables_uninstalls_and_leaves_nothing(lab):
     wait_for(lambda: lab.shown() is None, 10, "show to forget it")
 
 
+def test_a_version_published_beside_the_server_wakes_its_machines(lab):
+    lab.publish()
+    assert lab.put_and_settle(enableAutomaticUpgrade=True)[0] == "Succeeded"
+    lab.publish(version="1.1.0")  # the machine's wait is minutes long
+    wait_for(lambda: lab.trace()[-1] == "enable 1.1.0 0", 60, "the new version to be enabled")
+
+
 @pytest.mark.parametrize("begun", [True, False], ids=["begun", "not-begun"])
 def test_what_was_put_without_a_version_is_deleted_while_it_installs(lab, begun):
     gate, before = lab.folder / "gate", len(lab.machine.roles["extensions"].log_text())

@@ -67,18 +67,25 @@ static void beats_decide_the_status(void)
     stop();
 }
 
+static void add_machine(void)
+{
+    const struct moor_machine m = {
+        .vm_id = vm,
+        .resource_id = "/subscriptions/s/resourceGroups/g/providers/p/m/n",
+        .tenant_id = "t",
+        .client_id = "c",
+        .principal_id = "o",
+        .settings_cert = "",
+    };
+    CHECK_INT(moor_machine_add(store, &m, &err), MOOR_OK);
+}
+
 static void what_was_written_behind_is_there_after_a_restart(void)
 {
     struct moor_live_answer a;
     struct moor_live_status s;
-    struct moor_machine m = { .vm_id = vm,
-                              .resource_id = "/subscriptions/s/resourceGroups/g/providers/p/m/n",
-                              .tenant_id = "t",
-                              .client_id = "c",
-                              .principal_id = "o",
-                              .settings_cert = "" };
     CHECK(start());
-    CHECK_INT(moor_machine_add(store, &m, &err), MOOR_OK);
+    add_machine();
     CHECK_INT(beat(1, NOW, false, &a), MOOR_OK);
     moor_live_certificate_issued(live, vm, NOW + 5000);
     moor_live_free(live);
@@ -99,17 +106,33 @@ static void a_change_wakes_its_waiter_and_a_second_wait_ends_the_first(void)
 {
     struct moor_live_waiter *w = NULL;
     CHECK(start());
-    CHECK_INT(moor_live_wait(live, vm, 60, on_wait, NULL, &w, &err), MOOR_OK);
+    CHECK_INT(moor_live_wait(live, vm, 0, 60, on_wait, NULL, &w, &err), MOOR_OK);
     moor_live_changed(live, vm2, 1);
     CHECK_INT(calls, 0);
     moor_live_changed(live, vm, 1);
     CHECK(calls == 1 && changes == 1);
-    CHECK_INT(moor_live_wait(live, vm, 60, on_wait, NULL, &w, &err), MOOR_OK);
-    CHECK_INT(moor_live_wait(live, vm, 60, on_wait, NULL, &w, &err), MOOR_OK);
+    CHECK_INT(moor_live_wait(live, vm, 0, 60, on_wait, NULL, &w, &err), MOOR_OK);
+    CHECK_INT(moor_live_wait(live, vm, 0, 60, on_wait, NULL, &w, &err), MOOR_OK);
     CHECK(calls == 2 && changes == 1);
     moor_live_wait_cancel(w);
     moor_live_changed(live, vm, 2);
     CHECK_INT(calls, 2);
+    stop();
+}
+
+static void a_change_by_another_process_wakes_whom_it_concerns(void)
+{
+    struct moor_live_waiter *w = NULL, *other = NULL;
+    CHECK(start());
+    add_machine();
+    CHECK_INT(moor_live_wait(live, vm, 0, 60, on_wait, NULL, &w, &err), MOOR_OK);
+    CHECK_INT(moor_live_wait(live, vm2, 0, 60, on_wait, NULL, &other, &err), MOOR_OK);
+    CHECK_INT(moor_live_look(live, &err), MOOR_OK);
+    CHECK_INT(calls, 0);
+    CHECK_INT(moor_machine_touch_desired(store, vm, NULL, &err), MOOR_OK);
+    CHECK_INT(moor_live_look(live, &err), MOOR_OK);
+    CHECK(calls == 1 && changes == 1);
+    moor_live_wait_cancel(other);
     stop();
 }
 
@@ -119,8 +142,8 @@ static void waiters_are_limited(void)
     struct moor_live_answer a;
     CHECK(start());
     moor_live_max_waiters(live, 1);
-    CHECK_INT(moor_live_wait(live, vm2, 60, on_wait, NULL, &w, &err), MOOR_OK);
-    CHECK_INT(moor_live_wait(live, vm, 60, on_wait, NULL, &v, &err), MOOR_E_THROTTLED);
+    CHECK_INT(moor_live_wait(live, vm2, 0, 60, on_wait, NULL, &w, &err), MOOR_OK);
+    CHECK_INT(moor_live_wait(live, vm, 0, 60, on_wait, NULL, &v, &err), MOOR_E_THROTTLED);
     CHECK_INT(beat(1, NOW, false, &a), MOOR_OK);
     CHECK_INT(a.wait_seconds, 0);
     moor_live_wait_cancel(w);
@@ -134,7 +157,7 @@ static void many_changes_are_spread_over_seconds(void)
     CHECK(start());
     for (unsigned i = 0; i < 600; i++) {
         (void)snprintf(ids[i], sizeof ids[i], "%08x-2222-4333-8444-555555555555", i);
-        CHECK_INT(moor_live_wait(live, ids[i], 60, on_wait, NULL, &w[i], &err), MOOR_OK);
+        CHECK_INT(moor_live_wait(live, ids[i], 0, 60, on_wait, NULL, &w[i], &err), MOOR_OK);
     }
     for (unsigned i = 0; i < 600; i++)
         moor_live_changed(live, ids[i], 1);
@@ -151,4 +174,5 @@ static void many_changes_are_spread_over_seconds(void)
 CHECK_MAIN(CHECK_TEST(beats_decide_the_status),
            CHECK_TEST(what_was_written_behind_is_there_after_a_restart),
            CHECK_TEST(a_change_wakes_its_waiter_and_a_second_wait_ends_the_first),
+           CHECK_TEST(a_change_by_another_process_wakes_whom_it_concerns),
            CHECK_TEST(waiters_are_limited), CHECK_TEST(many_changes_are_spread_over_seconds))
