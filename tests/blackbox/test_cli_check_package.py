@@ -128,6 +128,26 @@ def test_a_signature_is_checked_against_the_certificate_that_is_given(judge, tmp
     assert judge(package("#!/bin/sh\n"), *options("mine"))[1]["signature"]["severity"] == "error"
 
 
+def test_a_signature_as_public_packages_have_it_is_good(judge, tmp_path):
+    """SHA-384, a content type of its own, the issuer beside the signer, root known by its owner."""
+    def openssl(*words):
+        subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True, cwd=tmp_path)
+    (tmp_path / "ca.ext").write_text("basicConstraints=critical,CA:TRUE\n")
+    (tmp_path / "leaf.ext").write_text("extendedKeyUsage=1.3.6.1.4.1.311.76.8.1,codeSigning\n")
+    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=root", "-days", "2", "-keyout", "root.key",
+            "-out", "root.pem")
+    for name, issuer, kind in (("issuer", "root", "ca"), ("leaf", "issuer", "leaf")):
+        openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out",
+                f"{name}.csr")
+        openssl("x509", "-req", "-in", f"{name}.csr", "-CA", f"{issuer}.pem", "-CAkey", f"{issuer}.key",
+                "-CAcreateserial", "-days", "2", "-extfile", f"{kind}.ext", "-out", f"{name}.pem")
+    data = package()
+    (tmp_path / "a.zip").write_bytes(data)
+    openssl("cms", "-sign", "-binary", "-in", "a.zip", "-signer", "leaf.pem", "-inkey", "leaf.key", "-certfile",
+            "issuer.pem", "-outform", "DER", "-out", "a.sig", "-md", "sha384", "-econtent_type", "2.123.456.7.8.9")
+    assert judge(data, "--signature", str(tmp_path / "a.sig"), "--trust", str(tmp_path / "root.pem"))[0] == 0
+
+
 def test_it_needs_no_rights_and_says_it_in_words(tmp_path):
     path = tmp_path / "Contoso.Web.Agent__1.0.0.zip"
     path.write_bytes(package("#!/bin/sh\r\n", more=[("evil\x1b[31m", "")]))
