@@ -10,10 +10,13 @@
 #include "core/settings.h"
 #include "platform/clock.h"
 #include "platform/dirs.h"
+#include "platform/eventlog.h"
 #include "platform/host.h"
 #include "platform/self.h"
 
 #define ARENA_MAX (1024 * 1024)
+#define ENTRY_MAX 65536
+#define DAY_MS    (INT64_C(24) * 3600 * 1000)
 #define MIB       (1024UL * 1024)
 
 struct logs_options {
@@ -75,6 +78,62 @@ static void collect_show(struct moor_cli *cli, struct moor_bundle *b)
     moor_bundle_text(b, "show.json", moor_buf_view(&text));
 }
 
+/* Lines whose end is kept: the older half is dropped when the newer one is full. */
+struct tail {
+    struct moor_buf older, newer;
+};
+
+static void add_entry(struct tail *t, const struct plat_event *e)
+{
+    MOOR_AUTO(moor_buf) line = MOOR_BUF(ENTRY_MAX);
+    moor_buf_rfc3339(&line, e->time_ms);
+    moor_buf_fmt(&line, " %.*s: ", (int)e->unit.n, e->unit.p ? e->unit.p : "");
+    moor_buf_span(&line, e->message);
+    moor_buf_char(&line, '\n');
+    if (line.failed)
+        return;
+    if (t->newer.len + line.len > t->newer.max) {
+        moor_buf_drop(&t->older);
+        t->older = t->newer;
+        t->newer = (struct moor_buf)MOOR_BUF(t->older.max);
+    }
+    moor_buf_span(&t->newer, moor_buf_view(&line));
+}
+
+/* What the units wrote; of a trial, what lies below its root. */
+static moor_code read_journal(bool full, struct tail *t, struct moor_error *err)
+{
+    static const char *const units[] = { "mooring-identity.service", "mooring-extensions.service",
+                                         "mooring-logs.service" };
+    MOOR_AUTO(moor_buf) folder = MOOR_BUF(4096);
+    MOOR_AUTOPTR(plat_eventlog) log = NULL;
+    struct plat_event e;
+    moor_buf_fmt(&folder, "%s/var/log/journal", plat_dirs_root());
+    const struct plat_eventlog_opts opts = { *plat_dirs_root() ? moor_buf_cstr(&folder) : NULL,
+                                             units, MOOR_COUNTOF(units) };
+    moor_code c = plat_eventlog_open(&opts, &log, err);
+    if (c == MOOR_OK)
+        c = plat_eventlog_seek_time(log, plat_utc_ms() - (full ? 7 : 1) * DAY_MS, err);
+    while (c == MOOR_OK && (c = plat_eventlog_next(log, &e, err)) == MOOR_OK)
+        add_entry(t, &e);
+    return c == MOOR_E_NOTFOUND ? MOOR_OK : c;
+}
+
+static void collect_journal(bool full, size_t max, struct moor_bundle *b)
+{
+    struct tail t = { MOOR_BUF(max / 2), MOOR_BUF(max / 2) };
+    MOOR_AUTO(moor_buf) text = MOOR_BUF(max + ENTRY_MAX);
+    struct moor_error err = MOOR_ERROR_INIT;
+    moor_code c = read_journal(full, &t, &err);
+    moor_buf_span(&text, moor_buf_view(&t.older));
+    moor_buf_span(&text, moor_buf_view(&t.newer));
+    if (c != MOOR_OK)
+        moor_buf_fmt(&text, "(the journal cannot be read: %s)\n", err.msg);
+    moor_bundle_text(b, "journal.log", moor_buf_view(&text));
+    moor_buf_drop(&t.older);
+    moor_buf_drop(&t.newer);
+}
+
 /* azcmagent-2026-11-22T2120-computer.zip */
 static void default_name(struct moor_buf *out)
 {
@@ -107,6 +166,7 @@ static moor_code write_bundle(struct moor_cli *cli, const struct logs_options *o
     moor_known_secrets(redactor, &settings);
     collect_show(cli, bundle);
     collect(bundle);
+    collect_journal(o->full, o->full ? full.file_max : brief.file_max, bundle);
     return moor_bundle_write(bundle, path, files, err);
 }
 
@@ -127,7 +187,6 @@ static moor_azcm run_logs(struct moor_cli *cli, const void *options, const struc
         c = write_bundle(cli, o, path, &files, &err);
     if (c != MOOR_OK)
         return moor_cli_fail(cli, AZCM_LOGGER, &err, NULL);
-    moor_tell(cli, "the units' own words: journalctl -u 'mooring-*'");
     if (!cli->json) {
         moor_say("%s\n", path);
         return AZCM_OK;
@@ -144,7 +203,8 @@ const struct moor_verb moor_verb_logs = {
     .words = "",
     .summary = "collect logs and states in a zip, without secrets",
     .text = "Taken are the documents and logs of the agent, the outputs, logs and statuses of\n"
-            "extensions, and what show says; of a long file its end. Keys, tokens and handlers'\n"
+            "extensions, what show says, and what the services wrote to the journal in the last\n"
+            "day (with --full, week); of a long file its end. Keys, tokens and handlers'\n"
             "settings are never taken. What is secret on this machine, and what looks like a\n"
             "secret, is removed from the rest. manifest.txt in it says what was left out. Look\n"
             "into it all the same before it is given away.\n",

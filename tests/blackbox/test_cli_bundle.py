@@ -13,6 +13,7 @@ from harness.canary import forms, traces
 from harness.cli import fails
 from harness.machine import Machine
 from harness.process import program
+from test_logs_sources import Journal, needs_exporter
 
 HANDLER = "Contoso.Echo-1.0.0"
 
@@ -91,6 +92,26 @@ def test_no_secret_of_the_machine_leaves_it(box):
     for value in ("SasCanary", "EnvCanary1", "UrlCanary1", token, prv.splitlines()[3]):
         assert value.encode() not in whole
     assert not [name for name in files if re.search(r"\.(key|prv|settings|crt)$", name)]
+
+
+@needs_exporter
+def test_what_the_services_said_is_in_it_without_secrets(box):
+    secret = f"Ca{secrets.token_urlsafe(12)}"
+    write(box, "/etc/proxy-secret", f"user:{secret}\n")
+    box.mooring("config", "set", "proxy.url", "http://proxy.example:3128")
+    box.mooring("config", "set", "proxy.credentialsFile", box.path("/etc/proxy-secret"))
+    ours = {"_SYSTEMD_UNIT": "mooring-identity.service"}
+    Journal(box).write([{"MESSAGE": "heartbeat.accepted", **ours},
+                        {"MESSAGE": f"proxy said {secret} and Bearer eyJhbGciOi.eyJhdWQi.canary", **ours},
+                        {"MESSAGE": "somebody else's words", "_SYSTEMD_UNIT": "ssh.service"},
+                        *({"MESSAGE": f"{n:05d} " + "x" * 3000, **ours} for n in range(1000)),
+                        {"MESSAGE": "last words", "_SYSTEMD_UNIT": "mooring-logs.service"}])
+    text = bundle(box, "--full")["journal.log"].decode()
+    assert "mooring-identity.service: heartbeat.accepted" in text and "proxy said [removed" in text
+    assert secret not in text and "eyJhdWQi" not in text and "somebody else" not in text
+    assert text.endswith("mooring-logs.service: last words\n") and " 00000 x" in text
+    brief = bundle(box)["journal.log"].decode()  # of much the end
+    assert "last words" in brief and " 00999 x" in brief and " 00000 x" not in brief
 
 
 def test_what_a_helper_needs_is_in_it(connected):
