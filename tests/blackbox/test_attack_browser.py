@@ -4,14 +4,12 @@ cross-site requests of every kind, and DNS rebinding."""
 import http.server
 import json
 import os
-import pathlib
 import shutil
 import subprocess
 import threading
 import urllib.parse
 
 import pytest
-from harness.machine import Machine
 from harness.process import wait_for
 
 BROWSER = shutil.which("chromium-headless-shell")
@@ -121,16 +119,6 @@ def browse(profile, url, rules, until):
 
 def keys(machine):
     return list((machine.state / "tokens").glob("*.key"))
-
-
-@pytest.fixture
-def served(workspace, controlplane, unique):
-    machine = Machine(workspace).start("identity")
-    try:
-        machine.connect(controlplane, resource_name=unique)
-        yield machine
-    finally:
-        machine.stop()
 
 
 def port_of(machine):

@@ -24,20 +24,6 @@ OPEN = "/agentstatus"  # the one route that asks for nothing
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can speak as another user")
 
 
-@pytest.fixture(scope="module")
-def served(_shared_controlplane, tmp_path_factory):
-    """A connected machine whose parent folders everybody may enter."""
-    from harness.fixtures import Space
-    with Space() as space:
-        machine = Machine(space, "attacked")
-        machine.start("identity")
-        try:
-            machine.connect(_shared_controlplane, resource_name=f"attacked-{os.getpid()}")
-            yield machine
-        finally:
-            machine.stop()
-
-
 def port_of(machine):
     return urllib.parse.urlsplit(machine.himds).port
 

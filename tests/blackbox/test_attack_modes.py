@@ -7,7 +7,6 @@ import stat
 
 import pytest
 from harness.machine import Machine
-from harness.process import program, run
 
 CALLS = "openat,open,creat,mkdir,mkdirat,mknod,mknodat,chmod,fchmod,fchmodat"
 CREATES = re.compile(r'\b(?:openat|open)\((?P<where>.*?), O_\S*O_CREAT\S*, (?P<mode>0\d+)\)')
@@ -36,20 +35,6 @@ class Masked(Machine):
         self.traces.append(trace)
         return [*shell, "/usr/bin/strace", "-D", "-f", "-qq", "-y", "-e", f"trace={CALLS}", "-o",
                 trace, *argv]
-
-    def start_role(self, role):
-        process = self.roles[role]
-        process.argv = self.wrapped([program("mooringd"), role])
-        if role == "identity":
-            self.himds_port_file.unlink(missing_ok=True)
-        process.start()
-        if role == "identity":
-            process.wait_ready(lambda: self.himds_port_file.exists() and self.socket.exists())
-        return process
-
-    def mooring(self, *arguments, stdin=None, check=True, timeout=60, env=None):
-        return run(self.wrapped([program("mooring"), *arguments]), {**self.env, **(env or {})},
-                   stdin=stdin, check=check, timeout=timeout)
 
     def modes(self):
         """Mode and kind of everything below the root, by path."""

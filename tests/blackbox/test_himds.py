@@ -22,37 +22,6 @@ VERSIONS = ["2021-02-01", "2020-06-01", "2019-11-01", "2019-08-15"]
 VAULT = "https://vault.example.com"
 
 
-@pytest.fixture(scope="module")
-def _shared(_shared_controlplane, tmp_path_factory):
-    """One connected machine for the tests that only ask."""
-    from harness.fixtures import Space
-    with Space() as space:
-        machine = Machine(space, "himds")
-        machine.start("identity")
-        try:
-            machine.connect(_shared_controlplane, resource_name=f"himds-{os.getpid()}")
-            yield machine
-        finally:
-            machine.stop()
-
-
-@pytest.fixture
-def served(_shared):
-    """A connected machine shared by this file: ask it, do not change it."""
-    return _shared
-
-
-@pytest.fixture
-def lonely(workspace):
-    """A machine that is not connected, with the identity role only."""
-    machine = Machine(workspace)
-    machine.start("identity")
-    try:
-        yield machine
-    finally:
-        machine.stop()
-
-
 def token_path(resource=VAULT, version="2020-06-01", **more):
     query = urllib.parse.urlencode({"api-version": version, "resource": resource, **more})
     return f"/metadata/identity/oauth2/token?{query}"
@@ -76,9 +45,9 @@ def claims(token):
 @pytest.mark.parametrize("host", ["example.com", "example.com:{port}", "localhost", "127.0.0.1",
                                   "127.0.0.2:{port}", "localhost:1", "localhost.:{port}",
                                   "himds:{port}", "[::2]:{port}", "0x7f.1:{port}"])
-def test_names_made_to_point_here_are_refused(lonely, host):
-    port = urllib.parse.urlsplit(lonely.himds).port
-    answer = lonely.himds_get("/agentstatus", {"Host": host.format(port=port)})
+def test_names_made_to_point_here_are_refused(box, host):
+    port = urllib.parse.urlsplit(box.himds).port
+    answer = box.himds_get("/agentstatus", {"Host": host.format(port=port)})
     assert answer.status in (400, 403), answer
     if answer.status == 403:
         assert answer.json["error"] == "invalid_host"
@@ -86,39 +55,39 @@ def test_names_made_to_point_here_are_refused(lonely, host):
 
 @pytest.mark.parametrize("host", ["localhost:{port}", "LOCALHOST:{port}", "127.0.0.1:{port}",
                                   "[::1]:{port}"])
-def test_own_names_are_served(lonely, host):
-    port = urllib.parse.urlsplit(lonely.himds).port
-    assert lonely.himds_get("/agentstatus", {"Host": host.format(port=port)}).status == 200
+def test_own_names_are_served(box, host):
+    port = urllib.parse.urlsplit(box.himds).port
+    assert box.himds_get("/agentstatus", {"Host": host.format(port=port)}).status == 200
 
 
 @pytest.mark.parametrize("header", ["Origin", "Referer", "X-Forwarded-For", "X-Forwarded-Host",
                                     "X-Forwarded-Proto", "Forwarded", "Via", "x-forwarded-port"])
-def test_browsers_and_proxies_are_refused(lonely, header):
+def test_browsers_and_proxies_are_refused(box, header):
     for path in ("/agentstatus", "/metadata/instance?api-version=2019-11-01", "/nothing"):
-        answer = lonely.himds_get(path, {"Metadata": "true", header: "x"})
+        answer = box.himds_get(path, {"Metadata": "true", header: "x"})
         assert answer.status == 403 and answer.json["error"] == "forbidden", answer
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "HEAD"])
-def test_only_get_is_allowed(lonely, method):
+def test_only_get_is_allowed(box, method):
     for path in (token_path(), "/metadata/instance", "/agentstatus"):
-        answer = web.request(method, lonely.himds + path, headers={"Metadata": "true"})
+        answer = web.request(method, box.himds + path, headers={"Metadata": "true"})
         assert answer.status == 405 and answer.headers["Allow"] == "GET", answer
 
 
-def test_ipv6_loopback_is_served_too(lonely):
-    port = urllib.parse.urlsplit(lonely.himds).port
+def test_ipv6_loopback_is_served_too(box):
+    port = urllib.parse.urlsplit(box.himds).port
     try:
         socket.create_connection(("::1", port), 5).close()
     except OSError as error:
-        if "himds.no_ipv6" in lonely.roles["identity"].log_text():
+        if "himds.no_ipv6" in box.roles["identity"].log_text():
             pytest.skip(f"no IPv6 loopback here: {error}")
         raise
     assert web.request("GET", f"http://[::1]:{port}/agentstatus").status == 200
 
 
-def test_other_addresses_are_not_listened_on(lonely):
-    port = urllib.parse.urlsplit(lonely.himds).port
+def test_other_addresses_are_not_listened_on(box):
+    port = urllib.parse.urlsplit(box.himds).port
     with pytest.raises(OSError):
         socket.create_connection(("127.0.0.2", port), 2)
 
@@ -127,40 +96,40 @@ def test_other_addresses_are_not_listened_on(lonely):
 
 
 @pytest.mark.parametrize("value", [None, "false", "True ;", "1", ""])
-def test_metadata_header_is_required(lonely, value):
+def test_metadata_header_is_required(box, value):
     headers = {} if value is None else {"Metadata": value}
-    answer = lonely.himds_get(token_path(), headers)
+    answer = box.himds_get(token_path(), headers)
     assert answer.status == 400 and answer.json["error"] == "invalid_request", answer
     assert answer.json["error_description"] == "Required metadata header not specified"
 
 
-def test_missing_version_names_the_supported_ones(lonely):
+def test_missing_version_names_the_supported_ones(box):
     for path in ("/metadata/identity/oauth2/token?resource=x", "/metadata/instance"):
-        answer = lonely.himds_get(path)
+        answer = box.himds_get(path)
         assert answer.status == 400, answer
         text = answer.json["error_description"]
         assert text.startswith("The api-version not specified. ")
         assert text.split("Supported are ")[1].split(", ") == VERSIONS
 
 
-def test_unknown_version_names_the_supported_ones(lonely):
-    answer = lonely.himds_get(token_path(version="2018-02-01"))
+def test_unknown_version_names_the_supported_ones(box):
+    answer = box.himds_get(token_path(version="2018-02-01"))
     assert answer.status == 400 and "Supported are " in answer.json["error_description"]
 
 
-def test_machine_that_is_not_connected_answers_503(lonely):
+def test_machine_that_is_not_connected_answers_503(box):
     for path in (token_path(), "/metadata/instance?api-version=2019-11-01",
                  "/metadata/instance/compute?api-version=2021-02-01"):
-        assert lonely.himds_get(path).status == 503
+        assert box.himds_get(path).status == 503
 
 
-def test_agentstatus_needs_no_header(lonely):
-    answer = lonely.himds_get("/agentstatus", {})
+def test_agentstatus_needs_no_header(box):
+    answer = box.himds_get("/agentstatus", {})
     assert answer.status == 200 and answer.json["status"] == "Disconnected"
 
 
-def test_unknown_path_is_404_in_our_shape(lonely):
-    answer = lonely.himds_get("/metadata/nothing?api-version=2020-06-01")
+def test_unknown_path_is_404_in_our_shape(box):
+    answer = box.himds_get("/metadata/nothing?api-version=2020-06-01")
     assert answer.status == 404 and set(answer.json) == {"error", "error_description"}
 
 

@@ -8,6 +8,7 @@ import pwd
 
 import pytest
 from harness import web
+from harness.fixtures import running
 from harness.machine import Machine
 from harness.process import wait_for
 from harness.users import NOBODY, as_user
@@ -22,12 +23,9 @@ CGROUPS = [p for p in map(pathlib.Path, ("/sys/fs/cgroup", "/sys/fs/cgroup/unifi
 def served(workspace, controlplane, unique):
     machine = Machine(workspace)
     machine.arguments["identity"] = ["--himds-socket", str(workspace.path / "c.sock")]
-    machine.start("identity")
-    try:
+    with running(machine, "identity"):
         machine.connect(controlplane, resource_name=unique)
         yield machine
-    finally:
-        machine.stop()
 
 
 def events(machine):

@@ -71,17 +71,6 @@ def wire(machine, controlplane, name):
     return resource
 
 
-@pytest.fixture
-def box(workspace):
-    """A machine with the identity role only."""
-    machine = Machine(workspace)
-    machine.start("identity")
-    try:
-        yield machine
-    finally:
-        machine.stop()
-
-
 def status(machine):
     return machine.admin("GET", "/status").json
 

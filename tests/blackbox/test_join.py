@@ -10,6 +10,7 @@ import uuid
 import pytest
 from cryptography.hazmat.primitives import serialization
 from fake_agent import FakeAgent, new_key, public_text
+from harness.fixtures import running
 from harness.machine import CLOUD, Machine
 from harness.process import wait_for
 
@@ -19,11 +20,9 @@ GROUP = "rg-join"
 @pytest.fixture
 def box(workspace, controlplane):
     """A machine that has its identity role and knows the cloud."""
-    machine = Machine(workspace)
-    machine.start("identity")
-    machine.register_cloud(controlplane)
-    yield machine
-    machine.stop()
+    with running(Machine(workspace), "identity") as machine:
+        machine.register_cloud(controlplane)
+        yield machine
 
 
 @pytest.fixture

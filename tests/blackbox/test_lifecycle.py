@@ -17,6 +17,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from harness.controlplane import ControlPlane
+from harness.fixtures import Space
 from harness.machine import Machine
 from harness.process import TREE, wait_for
 
@@ -38,19 +39,10 @@ def start_plane(workspace, **rules):
 @pytest.fixture(scope="module")
 def quick():
     """Beats every second, certificates of 12 s."""
-    from harness.fixtures import Space
     with Space() as space:
         plane = start_plane(space, heartbeatSeconds=1, certificateSeconds=12)
         yield plane
         plane.stop()
-
-
-@pytest.fixture
-def box(workspace):
-    machine = Machine(workspace)
-    machine.start("identity")
-    yield machine
-    machine.stop()
 
 
 def status(machine):

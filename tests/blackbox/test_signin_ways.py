@@ -26,15 +26,6 @@ ROLE = "Azure Connected Machine Onboarding"
 PASSWORD = "correct horse canary"
 
 
-@pytest.fixture
-def box(workspace):
-    """A machine that has only its identity role."""
-    machine = Machine(workspace)
-    machine.start("identity")
-    yield machine
-    machine.stop()
-
-
 def arguments(controlplane, name, *credentials):
     return ["connect", "--cloud", CLOUD, "--subscription-id", controlplane.subscription,
             "--resource-group", "rg-ways", "--location", controlplane.info["location"],

@@ -11,6 +11,7 @@ import subprocess
 import threading
 
 import pytest
+from harness.fixtures import Space, running
 from harness.machine import Machine
 from harness.users import NOBODY
 
@@ -60,16 +61,12 @@ client = pytest.mark.parametrize("client", CLIENTS.values(), ids=CLIENTS)
 @pytest.fixture(scope="module")
 def served(_shared_controlplane):
     """A connected machine on the port and the paths that SDKs hard-code, for all of this file."""
-    from harness.fixtures import Space
     with Space() as space:
         machine = Machine(space, "sdk", port=40342)
         machine.arguments["identity"] = ["--sdk-paths"]
-        machine.start("identity")
-        try:
+        with running(machine, "identity"):
             machine.connect(_shared_controlplane, resource_name=f"sdk-{os.getpid()}")
             yield machine
-        finally:
-            machine.stop()
 
 
 class Between:

@@ -11,6 +11,7 @@ import uuid
 import pytest
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
+from harness.fixtures import running
 from harness.machine import Machine
 from harness.process import run, wait_for
 
@@ -135,12 +136,9 @@ def sdk_machine(workspace, controlplane, unique):
     """A connected machine on the port and the paths that SDKs hard-code."""
     box = Machine(workspace, port=40342)
     box.arguments["identity"] = ["--sdk-paths"]
-    box.start("identity")
-    try:
+    with running(box, "identity"):
         box.connect(controlplane, resource_name=unique)
         yield box
-    finally:
-        box.stop()
 
 
 def test_managed_identity_credential_gets_the_machine_a_token(workspace, controlplane,

@@ -90,15 +90,37 @@ def proxied(own_controlplane):
         yield own_controlplane, proxy
 
 
-@pytest.fixture
-def machine(workspace):
-    """A machine whose roles run and that is not connected."""
-    box = Machine(workspace)
-    box.start()
+@contextlib.contextmanager
+def running(box, *roles):
+    """A machine with these roles, or all of them, and their orderly end."""
+    box.start(*roles)
     try:
         yield box
     finally:
         box.stop()
+
+
+@pytest.fixture
+def machine(workspace):
+    """A machine whose roles run and that is not connected."""
+    with running(Machine(workspace)) as box:
+        yield box
+
+
+@pytest.fixture
+def box(workspace):
+    """A machine with its identity role only, not connected."""
+    with running(Machine(workspace), "identity") as box:
+        yield box
+
+
+@pytest.fixture(scope="module")
+def served(_shared_controlplane):
+    """A connected machine with its identity role, for all tests of a file: ask it, do not change
+    it."""
+    with Space() as space, running(Machine(space, "served"), "identity") as box:
+        box.connect(_shared_controlplane, resource_name=f"served-{os.getpid()}-{id(space)}")
+        yield box
 
 
 @pytest.fixture
@@ -111,14 +133,9 @@ def connected(machine, controlplane, unique):
 @pytest.fixture(scope="module")
 def extension_machine(_shared_controlplane):
     """One connected machine for all tests of a file."""
-    with Space() as space:
-        box = Machine(space)
-        box.start()
+    with Space() as space, running(Machine(space)) as box:
         box.connect(_shared_controlplane, resource_name=f"extensions{os.getpid()}-{id(space)}")
-        try:
-            yield box
-        finally:
-            box.stop()
+        yield box
 
 
 @pytest.fixture

@@ -29,13 +29,17 @@ class Machine:
 
     def start_role(self, role):
         process = self.roles[role]
-        process.argv = [program("mooringd"), role, *self.arguments.get(role, [])]
+        process.argv = self.wrapped([program("mooringd"), role, *self.arguments.get(role, [])])
         if role == "identity":
             self.himds_port_file.unlink(missing_ok=True)
         process.start()
         if role == "identity":
             process.wait_ready(lambda: self.himds_port_file.exists() and self.socket.exists())
         return process
+
+    def wrapped(self, argv):
+        """The command that starts these programs; for those who watch or change it."""
+        return argv
 
     def kill_role(self, role):
         self.roles[role].kill()
@@ -74,7 +78,7 @@ class Machine:
     # The administrator's commands
 
     def mooring(self, *arguments, stdin=None, check=True, timeout=60, env=None):
-        return run([program("mooring"), *arguments], {**self.env, **(env or {})}, stdin=stdin,
+        return run(self.wrapped([program("mooring"), *arguments]), {**self.env, **(env or {})}, stdin=stdin,
                    check=check, timeout=timeout)
 
     def settings(self, **values):
