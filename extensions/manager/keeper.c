@@ -27,6 +27,7 @@ struct moor_keeper {
     void *ctx;
     struct moor_child *child;
     struct plat_file out, err;
+    struct plat_file lock; /* held: this keeper lives */
     struct plat_watch *watch;
     struct moor_watch *watch_event;
     struct moor_timer *look;
@@ -44,6 +45,7 @@ void moor_keeper_free(struct moor_keeper *k)
     moor_timer_free(k->look);
     plat_file_drop(&k->out);
     plat_file_drop(&k->err);
+    plat_file_drop(&k->lock);
     free(k);
 }
 
@@ -318,11 +320,11 @@ moor_code moor_keeper_new(struct moor_loop *l, const char *execution_id, void (*
     k->loop = l;
     k->done = done;
     k->ctx = ctx;
-    k->out = k->err = (struct plat_file)PLAT_FILE_INIT;
+    k->out = k->err = k->lock = (struct plat_file)PLAT_FILE_INIT;
     (void)snprintf(k->id, sizeof(k->id), "%s", execution_id);
     moor_code c = plat_keep_orphans(err);
     if (c == MOOR_OK)
-        c = moor_run_mark_started(k->id, plat_utc_ms(), err);
+        c = moor_run_mark_started(k->id, plat_utc_ms(), &k->lock, err);
     if (c != MOOR_OK)
         return c;
     if (begin(k, &error_code, &why) != MOOR_OK) {

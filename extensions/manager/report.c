@@ -12,7 +12,7 @@
 
 /* Handlers' statuses longer than this are left out, and scripts' outputs cut to it: the first limit
  * with which all else fits. */
-static const size_t status_limits[] = { SIZE_MAX, 16 * 1024, 4 * 1024, 0 };
+static const size_t status_limits[] = { SIZE_MAX, 16 * 1024, 4 * 1024, 1024, 0 };
 
 static const char *const running_states[MOOR_VERB_COUNT_] = {
     [MOOR_VERB_INSTALL] = "installing",     [MOOR_VERB_UPDATE] = "updating",

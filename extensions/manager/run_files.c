@@ -6,7 +6,6 @@
 #include "base/text.h"
 #include "platform/dirs.h"
 #include "platform/file.h"
-#include "platform/host.h"
 
 #define SMALL_MAX 8192
 
@@ -19,9 +18,23 @@ moor_code moor_run_path(const char *execution_id, const char *name, char **out,
                 : plat_path(PLAT_DIR_LIB, out, err, "runs/%s", execution_id);
 }
 
-moor_code moor_run_job_path(const char *execution_id, char **out, struct moor_error *err)
+moor_code moor_run_volatile_path(const char *execution_id, const char *ending, char **out,
+                                 struct moor_error *err)
 {
-    return plat_path(PLAT_DIR_RUN, out, err, "runs/%s.json", execution_id);
+    return plat_path(PLAT_DIR_RUN, out, err, "runs/%s.%s", execution_id, ending);
+}
+
+moor_code moor_run_forget(const char *execution_id, struct moor_error *err)
+{
+    static const char *const endings[] = { "json", "started" };
+    moor_code c = MOOR_OK;
+    for (size_t i = 0; c == MOOR_OK && i < MOOR_COUNTOF(endings); i++) {
+        MOOR_AUTOSTR path = NULL;
+        c = moor_run_volatile_path(execution_id, endings[i], &path, err);
+        if (c == MOOR_OK)
+            c = plat_remove(path, err);
+    }
+    return c;
 }
 
 bool moor_run_exists(const char *execution_id, const char *name)
@@ -51,7 +64,7 @@ moor_code moor_run_take_job(const char *execution_id, struct moor_run_job *out,
 {
     MOOR_AUTOSTR path = NULL;
     MOOR_AUTO(moor_buf) text = MOOR_BUF_SECRET(MOOR_RUN_JOB_MAX);
-    moor_code c = moor_run_job_path(execution_id, &path, err);
+    moor_code c = moor_run_volatile_path(execution_id, "json", &path, err);
     if (c == MOOR_OK)
         c = plat_read_all(path, MOOR_RUN_JOB_MAX, &text, err);
     if (c != MOOR_OK)
@@ -61,27 +74,57 @@ moor_code moor_run_take_job(const char *execution_id, struct moor_run_job *out,
                         : c;
 }
 
-#define ST(member) offsetof(struct moor_run_started, member)
+struct started {
+    int64_t ms;
+};
 static const struct moor_json_field started_fields[] = {
-    { MOOR_F_I64, "pid", ST(keeper.pid), MOOR_F_REQUIRED, 1, INT32_MAX, NULL },
-    { MOOR_F_U64, "start", ST(keeper.start), MOOR_F_REQUIRED, 0, 0, NULL },
-    { MOOR_F_TIME, "time", ST(start_ms), MOOR_F_REQUIRED, 0, 0, NULL },
-    { MOOR_F_STR, "boot", ST(boot), MOOR_F_REQUIRED, 0, 40, NULL },
+    { MOOR_F_TIME, "time", offsetof(struct started, ms), MOOR_F_REQUIRED, 0, 0, NULL },
     { MOOR_F_END, NULL, 0, 0, 0, 0, NULL },
 };
-static const struct moor_json_shape started_shape = { sizeof(struct moor_run_started),
-                                                      started_fields, MOOR_F_STRICT };
+static const struct moor_json_shape started_shape = { sizeof(struct started), started_fields,
+                                                      MOOR_F_STRICT };
 
-moor_code moor_buf_run_started(struct moor_buf *b, int64_t now_ms, struct moor_error *err)
+/* A lock that can be had is nobody's. */
+bool moor_run_kept(const char *execution_id)
 {
-    char boot[40];
-    struct moor_run_started s = { .start_ms = now_ms, .boot = boot };
-    plat_host_boot_id(boot);
-    moor_code c = plat_process_identify(0, &s.keeper, err);
+    MOOR_AUTOSTR path = NULL;
+    MOOR_AUTO(plat_file) lock = PLAT_FILE_INIT;
+    return moor_run_path(execution_id, "keeper", &path, NULL) == MOOR_OK &&
+           plat_lock_file(path, &lock, NULL) == MOOR_E_EXISTS;
+}
+
+bool moor_run_restarted(const char *execution_id)
+{
+    MOOR_AUTOSTR path = NULL;
+    return moor_run_volatile_path(execution_id, "started", &path, NULL) == MOOR_OK &&
+           !plat_exists(path);
+}
+
+/* The keeper's first act. The marker on the disk is made last: who sees it sees the lock held. Only
+ * one can make it, and nobody who held the lock before has, or it would be there. */
+moor_code moor_run_mark_started(const char *execution_id, int64_t now_ms, struct plat_file *lock,
+                                struct moor_error *err)
+{
+    MOOR_AUTOSTR path = NULL;
+    MOOR_AUTOSTR here = NULL;
+    MOOR_AUTO(moor_buf) text = MOOR_BUF(256);
+    const struct started s = { now_ms };
+    moor_json_encode(&text, &started_shape, &s);
+    moor_code c = moor_run_path(execution_id, "keeper", &path, err);
+    if (c == MOOR_OK)
+        c = plat_lock_file(path, lock, err);
+    if (c == MOOR_OK && moor_run_exists(execution_id, "started"))
+        c = moor_fail(err, MOOR_E_EXISTS, "run command: was started already");
+    if (c == MOOR_OK)
+        c = moor_run_volatile_path(execution_id, "started", &here, err);
+    if (c == MOOR_OK)
+        c = plat_write_atomic(here, MOOR_SPAN_NONE, PLAT_OWNER_ONLY, err);
     if (c != MOOR_OK)
         return c;
-    moor_json_encode(b, &started_shape, &s);
-    return moor_buf_ok(b, "started", err);
+    moor_str_autofree(&path);
+    path = NULL;
+    c = moor_run_path(execution_id, "started", &path, err);
+    return c == MOOR_OK ? plat_write_atomic(path, moor_buf_view(&text), PLAT_OWNER_ONLY, err) : c;
 }
 
 static moor_code read_document(const char *execution_id, const char *name,
@@ -109,10 +152,14 @@ static moor_code write_document(const char *execution_id, const char *name,
     return c == MOOR_OK ? plat_write_atomic(path, moor_buf_view(&text), PLAT_OWNER_ONLY, err) : c;
 }
 
-moor_code moor_run_read_started(const char *execution_id, struct moor_run_started *out,
-                                struct moor_arena *arena, struct moor_error *err)
+moor_code moor_run_read_started(const char *execution_id, int64_t *start_ms, struct moor_error *err)
 {
-    return read_document(execution_id, "started", &started_shape, out, arena, err);
+    MOOR_AUTO(moor_arena) arena = MOOR_ARENA(SMALL_MAX);
+    struct started s = { 0 };
+    moor_code c = read_document(execution_id, "started", &started_shape, &s, &arena, err);
+    if (c == MOOR_OK)
+        *start_ms = s.ms;
+    return c;
 }
 
 #define CH(member) offsetof(struct plat_process_id, member)

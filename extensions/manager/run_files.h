@@ -6,13 +6,17 @@
  *       script            the user's who runs it, 0500
  *       stdout, stderr    0600, their end at least
  *       started           the keeper's: made once, before the script starts
+ *       keeper            the keeper's: locked by it as long as it lives
  *       child             the keeper's: the script's process
  *       cancel            the manager's: end it
  *       end               the keeper's: how it ended
+ *       keeper.log        what the keeper had to say
  *       run.json          the manager's record (run.h)
- *   /run/mooring/runs/<executionId>.json   the job, 0600; the keeper reads and removes it
+ *   /run/mooring/runs/<executionId>.json      the job, 0600; the keeper reads and removes it
+ *   /run/mooring/runs/<executionId>.started   made by the keeper, gone when the machine restarts
  *
- * The job is the only one with secrets in it and is never on a disk. Blocking; small files.
+ * The job is the only one with secrets in it and is never on a disk. The manager can see no process
+ * from within its sandbox; files it can. Blocking; small files.
  */
 #ifndef MOOR_MANAGER_RUN_FILES_H
 #define MOOR_MANAGER_RUN_FILES_H
@@ -24,6 +28,7 @@
 #include "base/error.h"
 #include "base/jsontab.h"
 #include "core/desired.h"
+#include "platform/file.h"
 #include "platform/process.h"
 
 #define MOOR_RUN_ID_LEN     36
@@ -34,9 +39,12 @@
 /* Appends nothing but a path: name NULL is the folder itself. */
 MOOR_NODISCARD moor_code moor_run_path(const char *execution_id, const char *name, char **out,
                                        struct moor_error *err);
-MOOR_NODISCARD moor_code moor_run_job_path(const char *execution_id, char **out,
-                                           struct moor_error *err);
+/* In /run; ending: "json", "started". */
+MOOR_NODISCARD moor_code moor_run_volatile_path(const char *execution_id, const char *ending,
+                                                char **out, struct moor_error *err);
 bool moor_run_exists(const char *execution_id, const char *name);
+/* What is in /run about it, once it has ended. */
+MOOR_NODISCARD moor_code moor_run_forget(const char *execution_id, struct moor_error *err);
 
 struct moor_run_job {
     const char *user; /* NULL = root, or whoever the keeper is */
@@ -49,20 +57,14 @@ void moor_buf_run_job(struct moor_buf *b, const struct moor_run_job *job);
 MOOR_NODISCARD moor_code moor_run_take_job(const char *execution_id, struct moor_run_job *out,
                                            struct moor_arena *arena, struct moor_error *err);
 
-/* EXISTS when there is one: somebody else starts or started it. On the disk when it returns. */
+/* For the keeper, which holds *lock as long as it lives. EXISTS: somebody else starts or started
+ * it. On the disk when it returns. */
 MOOR_NODISCARD moor_code moor_run_mark_started(const char *execution_id, int64_t now_ms,
+                                               struct plat_file *lock, struct moor_error *err);
+bool moor_run_kept(const char *execution_id);      /* its keeper lives */
+bool moor_run_restarted(const char *execution_id); /* the machine has, since it started */
+MOOR_NODISCARD moor_code moor_run_read_started(const char *execution_id, int64_t *start_ms,
                                                struct moor_error *err);
-/* What it writes: this process, now. */
-MOOR_NODISCARD moor_code moor_buf_run_started(struct moor_buf *b, int64_t now_ms,
-                                              struct moor_error *err);
-struct moor_run_started {
-    struct plat_process_id keeper;
-    int64_t start_ms;
-    const char *boot; /* the system's boot id */
-};
-MOOR_NODISCARD moor_code moor_run_read_started(const char *execution_id,
-                                               struct moor_run_started *out,
-                                               struct moor_arena *arena, struct moor_error *err);
 MOOR_NODISCARD moor_code moor_run_write_child(const char *execution_id,
                                               const struct plat_process_id *child,
                                               struct moor_error *err);

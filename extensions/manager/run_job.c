@@ -105,7 +105,7 @@ static moor_code write_job(const struct moor_desired_run *goal, struct moor_erro
     struct moor_run_protected p;
     moor_code c = moor_run_unprotect(goal, &p, &arena, err);
     if (c == MOOR_OK)
-        c = moor_run_job_path(goal->execution_id, &path, err);
+        c = moor_run_volatile_path(goal->execution_id, "json", &path, err);
     if (c == MOOR_OK)
         c = plat_path(PLAT_DIR_RUN, &folder, err, "runs");
     if (c == MOOR_OK)

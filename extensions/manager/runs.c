@@ -14,7 +14,6 @@
 #include "platform/clock.h"
 #include "platform/dirs.h"
 #include "platform/file.h"
-#include "platform/host.h"
 #include "platform/random.h"
 #include "run/log.h"
 
@@ -47,9 +46,9 @@ static void save(struct moor_run *r)
 /* A job that no keeper took has secrets in it. */
 static void drop_job(const struct moor_run *r)
 {
-    MOOR_AUTOSTR path = NULL;
-    if (moor_run_job_path(r->id, &path, NULL) != MOOR_OK || plat_remove(path, NULL) != MOOR_OK)
-        moor_log(MOOR_LOG_WARNING, "run-command.job-left", "execution", r->id, NULL);
+    struct moor_error err = MOOR_ERROR_INIT;
+    if (moor_run_forget(r->id, &err) != MOOR_OK)
+        moor_log_error(MOOR_LOG_WARNING, "run-command.job-left", &err, "execution", r->id, NULL);
 }
 
 static void unwatch(struct moor_run *r)
@@ -123,12 +122,26 @@ static void fetch_script(struct moor_run *r, const struct moor_desired_run *goal
 
 /* The keeper */
 
+static void unit_of(const struct moor_run *r, struct moor_buf *out)
+{
+    moor_buf_launch_unit(out, r->manager->launcher, HANDLER, 0, r->id, 0);
+}
+
+/* How it ended is in its folder: its unit may go. */
+static void forget_unit(const struct moor_run *r)
+{
+    MOOR_AUTO(moor_buf) unit = MOOR_BUF(256);
+    unit_of(r, &unit);
+    moor_launch_forget(r->manager->launcher, moor_buf_cstr(&unit));
+}
+
 static void on_keeper_gone(void *ctx, const struct moor_launch_end *end)
 {
     struct moor_run *r = ctx;
     char why[512];
     moor_launched_free(r->launched);
     r->launched = NULL;
+    forget_unit(r);
     if (!moor_run_exists(r->id, "started")) {
         (void)snprintf(why, sizeof(why), "the script's keeper did not start: %s",
                        end->error ? end->error->msg : "it ended at once");
@@ -145,9 +158,16 @@ static moor_code launch(struct moor_run *r, struct moor_error *err)
     struct moor_manager *m = r->manager;
     MOOR_AUTO(moor_buf) unit = MOOR_BUF(256);
     MOOR_AUTO(moor_buf) root = MOOR_BUF(4096);
+    MOOR_AUTO(plat_file) log = PLAT_FILE_INIT;
+    MOOR_AUTOSTR log_path = NULL;
     bool trial = *plat_dirs_root() != '\0';
     moor_buf_fmt(&root, "MOORING_ROOT=%s", plat_dirs_root());
-    moor_buf_launch_unit(&unit, m->launcher, HANDLER, 0, r->id, 0);
+    unit_of(r, &unit);
+    moor_code c = moor_run_path(r->id, "keeper.log", &log_path, err);
+    if (c == MOOR_OK)
+        c = plat_open(log_path, PLAT_APPEND, &log, err);
+    if (c != MOOR_OK)
+        return c;
     const char *const argv[] = {
         m->program, "command", "--execution", r->id, trial ? NULL : "--service", NULL
     };
@@ -160,6 +180,8 @@ static moor_code launch(struct moor_run *r, struct moor_error *err)
         .argv = argv,
         .env = env,
         .cwd = "/",
+        .out = &log,
+        .err = &log,
     };
     return moor_launch(m->launcher, &how, on_keeper_gone, r, &r->launched, err);
 }
@@ -187,11 +209,10 @@ static void start(struct moor_run *r, const struct moor_desired_run *goal)
 
 static void note_start(struct moor_run *r)
 {
-    MOOR_AUTO(moor_arena) arena = MOOR_ARENA(16384);
-    struct moor_run_started s;
+    int64_t ms = 0;
     r->tries = 0;
-    if (r->record.start_ms == 0 && moor_run_read_started(r->id, &s, &arena, NULL) == MOOR_OK)
-        r->record.start_ms = s.start_ms;
+    if (r->record.start_ms == 0 && moor_run_read_started(r->id, &ms, NULL) == MOOR_OK)
+        r->record.start_ms = ms;
 }
 
 static void notice(struct moor_run *r)
@@ -219,24 +240,16 @@ static void take_end(struct moor_run *r)
     drop_job(r);
     unwatch(r);
     save(r);
-}
-
-static bool of_this_boot(const char *boot)
-{
-    char now[40];
-    plat_host_boot_id(now);
-    return strcmp(boot, now) == 0;
+    if (!r->launched)
+        forget_unit(r); /* an earlier manager's */
 }
 
 /* Nobody is left who would end it at its time: it ends now. */
 static void lose(struct moor_run *r)
 {
-    MOOR_AUTO(moor_arena) arena = MOOR_ARENA(16384);
-    struct moor_run_started s = { .boot = "" };
     struct plat_process_id child;
+    bool restarted = moor_run_restarted(r->id);
     note_start(r);
-    moor_code c = moor_run_read_started(r->id, &s, &arena, NULL);
-    bool restarted = c == MOOR_OK && !of_this_boot(s.boot);
     if (!restarted && moor_run_read_child(r->id, &child, NULL) == MOOR_OK)
         plat_process_kill_tree_id(&child);
     (void)moor_run_read_output(r);
@@ -244,6 +257,8 @@ static void lose(struct moor_run *r)
            restarted ? "this machine restarted while the script ran"
                      : "the process that kept the script was killed; how the script ended is not "
                        "known");
+    if (!r->launched)
+        forget_unit(r);
 }
 
 static void ask_to_cancel(struct moor_run *r)
@@ -353,14 +368,6 @@ static bool on_record(struct moor_run *r, const struct moor_desired_run *goal)
     return r->record.recorded;
 }
 
-static bool keeper_alive(const struct moor_run *r)
-{
-    MOOR_AUTO(moor_arena) arena = MOOR_ARENA(16384);
-    struct moor_run_started s;
-    return moor_run_read_started(r->id, &s, &arena, NULL) == MOOR_OK &&
-           plat_process_alive(&s.keeper);
-}
-
 static bool has_room(const struct moor_manager *m)
 {
     size_t busy = 0;
@@ -379,7 +386,7 @@ static struct moor_run_facts look(const struct moor_run *r)
     if (now < r->not_before_ms)
         moor_manager_later(r->manager, r->not_before_ms - now); /* the timer was for another */
     f.started = moor_run_exists(r->id, "started");
-    f.keeper_alive = f.started && keeper_alive(r);
+    f.keeper_alive = f.started && moor_run_kept(r->id);
     f.ended = moor_run_exists(r->id, "end");
     f.cancel_asked = moor_run_exists(r->id, "cancel");
     if (!f.started && r->launched)

@@ -106,6 +106,27 @@ def test_rest_puts_an_extension_and_its_operation_ends(box):
     assert "put by az" in shown["properties"]["instanceView"]["status"]["message"]
 
 
+def test_rest_runs_a_command_and_resource_tag_does_not_run_it_again(box):
+    az, resource, machine = box
+    url = f"{resource}/runCommands/once?api-version=2025-01-13"
+    trace = machine.root / "trace"
+    body = {"location": az.controlplane.info["location"], "properties": {
+        "source": {"script": f"echo $SECRET | wc -c; echo ran >> {trace}"}, "timeoutInSeconds": 60,
+        "protectedParameters": [{"name": "SECRET", "value": "canary"}]}}
+    az("rest", "--method", "put", "--url", url, "--body", json.dumps(body))
+    az("resource", "wait", "--ids", f"{resource}/runCommands/once", "--api-version", "2025-01-13",
+       "--custom", "properties.provisioningState=='Succeeded'", "--interval", "1", "--timeout", "60")
+    az("resource", "tag", "--ids", f"{resource}/runCommands/once", "--tags", "tier=1",
+       "--api-version", "2025-01-13")
+    shown = az("rest", "--url", url)
+    assert shown["tags"] == {"tier": "1"} and "protectedParameters" not in shown["properties"]
+    view = shown["properties"]["instanceView"]
+    assert (view["executionState"], view["exitCode"], view["output"]) == ("Succeeded", 0, "7\n")
+    assert trace.read_text() == "ran\n"
+    az("resource", "delete", "--ids", f"{resource}/runCommands/once", "--api-version", "2025-01-13")
+    assert az("rest", "--url", url, check=False).returncode != 0
+
+
 def test_resource_delete_removes_the_machine(box):
     az, resource, _ = box
     az("resource", "delete", "--ids", resource)

@@ -329,6 +329,11 @@ moor_code plat_file_dup(const struct plat_file *f, struct plat_file *out, struct
 
 /* Bytes. */
 /* Nobody else is there to wait for. */
+moor_code plat_lock_file(const char *path, struct plat_file *out, struct moor_error *err)
+{
+    return plat_open(path, PLAT_READ_WRITE, out, err); /* there is one process */
+}
+
 moor_code plat_lock_file_wait(const char *path, struct plat_file *out, struct moor_error *err)
 {
     return plat_open(path, PLAT_READ_WRITE, out, err);

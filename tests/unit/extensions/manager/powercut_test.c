@@ -287,11 +287,6 @@ void plat_process_kill_tree_id(const struct plat_process_id *id)
     (void)id;
 }
 
-void plat_host_boot_id(char out[40])
-{
-    memcpy(out, "00000000000000000000000000000000", 33);
-}
-
 bool plat_host_reboot_pending(void)
 {
     return false;

@@ -125,18 +125,25 @@ static struct moor_run *fresh(struct moor_runs *s)
 static void a_start_is_marked_once_and_stays_marked(void)
 {
     MOOR_AUTO(moor_runs) s = { .count = 0 };
-    MOOR_AUTO(moor_arena) arena = MOOR_ARENA(65536);
-    struct moor_run_started started;
-    struct plat_process_id self;
+    MOOR_AUTO(plat_file) first = PLAT_FILE_INIT;
+    MOOR_AUTO(plat_file) second = PLAT_FILE_INIT;
+    MOOR_AUTOSTR folder = NULL;
+    int64_t start_ms = 0;
     fresh(&s);
-    CHECK(!moor_run_exists(ID, "started"));
-    CHECK_INT(moor_run_mark_started(ID, 5000, &err), MOOR_OK);
-    CHECK_INT(moor_run_mark_started(ID, 6000, &err), MOOR_E_EXISTS);
-    CHECK_INT(moor_run_read_started(ID, &started, &arena, &err), MOOR_OK);
-    CHECK(plat_process_identify(0, &self, &err) == MOOR_OK);
-    CHECK_INT(started.start_ms, 5000);
-    CHECK(started.keeper.pid == self.pid && started.keeper.start == self.start);
-    CHECK_INT(strlen(started.boot), 32);
+    CHECK(plat_path(PLAT_DIR_RUN, &folder, &err, "runs") == MOOR_OK);
+    CHECK(plat_make_dirs(folder, PLAT_OWNER_ONLY, &err) == MOOR_OK);
+    CHECK(!moor_run_exists(ID, "started") && !moor_run_kept(ID));
+    CHECK_INT(moor_run_mark_started(ID, 5000, &first, &err), MOOR_OK);
+    CHECK(moor_run_kept(ID) && !moor_run_restarted(ID));
+    CHECK_INT(moor_run_mark_started(ID, 6000, &second, &err), MOOR_E_EXISTS);
+    plat_file_drop(&first);
+    CHECK(!moor_run_kept(ID));
+    CHECK_INT(moor_run_mark_started(ID, 6000, &second, &err), MOOR_E_EXISTS);
+    plat_file_drop(&second);
+    CHECK_INT(moor_run_read_started(ID, &start_ms, &err), MOOR_OK);
+    CHECK_INT(start_ms, 5000);
+    CHECK(moor_run_forget(ID, &err) == MOOR_OK);
+    CHECK(moor_run_restarted(ID)); /* as after a start of the machine */
 }
 
 static void a_record_comes_back_and_an_unreadable_one_is_gone(void)
@@ -175,7 +182,7 @@ static void a_job_is_read_once_and_then_gone(void)
     struct moor_run_job back = { .user = NULL };
     CHECK(plat_path(PLAT_DIR_RUN, &folder, &err, "runs") == MOOR_OK);
     CHECK(plat_make_dirs(folder, PLAT_OWNER_ONLY, &err) == MOOR_OK);
-    CHECK(moor_run_job_path(ID, &path, &err) == MOOR_OK);
+    CHECK(moor_run_volatile_path(ID, "json", &path, &err) == MOOR_OK);
     moor_buf_run_job(&text, &job);
     CHECK(plat_write_atomic(path, moor_buf_view(&text), PLAT_OWNER_ONLY, &err) == MOOR_OK);
     CHECK_INT(moor_run_take_job(ID, &back, &arena, &err), MOOR_OK);
