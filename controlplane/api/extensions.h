@@ -8,6 +8,11 @@
 #include "store/extensions.h"
 #include "store/machines.h"
 
+/* Of its handler with all that started; zero = not told. */
+struct moor_extension_usage {
+    uint64_t cpu_ms, memory_bytes;
+};
+
 /* What an agent said about one extension, already checked. */
 struct moor_extension_report {
     const char *name;
@@ -19,6 +24,7 @@ struct moor_extension_report {
     const char *status_code;        /* "0", or the handler's number or name */
     const char *status_level;       /* "Information", "Warning", "Error" */
     const char *status_message;     /* shown to the administrator */
+    struct moor_extension_usage usage;
     int64_t observed_ms;
 };
 

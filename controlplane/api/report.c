@@ -36,6 +36,16 @@ enum { P_CREATING, P_UPDATING, P_DELETING, P_SUCCEEDED, P_FAILED, P_CANCELED };
 static const char *const provisioning[] = { "Creating", "Updating", "Deleting", "Succeeded",
                                             "Failed",   "Canceled", NULL };
 
+static const struct moor_json_field usage_fields[] = {
+    { MOOR_F_U64, "cpuMilliseconds", offsetof(struct moor_extension_usage, cpu_ms), MOOR_F_REQUIRED,
+      0, INT64_C(1) << 53, NULL },
+    { MOOR_F_U64, "memoryBytes", offsetof(struct moor_extension_usage, memory_bytes),
+      MOOR_F_REQUIRED, 0, INT64_C(1) << 53, NULL },
+    { MOOR_F_END, NULL, 0, 0, 0, 0, NULL },
+};
+static const struct moor_json_shape usage_shape = { sizeof(struct moor_extension_usage),
+                                                    usage_fields, 0 };
+
 struct item {
     const char *name, *publisher, *type, *version, *instance;
     uint64_t seq;
@@ -43,6 +53,7 @@ struct item {
     int64_t code;
     const char *error_code, *message;
     const char *status; /* JSON of the handler's status, NULL = none */
+    struct moor_extension_usage usage;
 };
 #define ITEM(kind, name, member, flags, min, max, sub)                                             \
     {                                                                                              \
@@ -60,6 +71,7 @@ static const struct moor_json_field item_fields[] = {
     ITEM(MOOR_F_STR, "errorCode", error_code, 0, 0, 64, NULL),
     ITEM(MOOR_F_STR, "message", message, 0, 0, MESSAGE_MAX, NULL),
     ITEM(MOOR_F_OBJ_JSON, "status", status, 0, 0, 128 << 10, NULL),
+    ITEM(MOOR_F_OBJ, "usage", usage, 0, 0, 0, &usage_shape),
     ITEM(MOOR_F_STR, "instance", instance, 0, 0, 64, NULL),
     { MOOR_F_END, NULL, 0, 0, 0, 0, NULL },
 };
@@ -243,6 +255,7 @@ static moor_code settle_item(struct moor_call *c, struct taking *t, const struct
         .status_code = moor_call_fmt(c, "%" PRId64, item->code),
         .status_level = level_of(item),
         .status_message = message_of(c, item),
+        .usage = item->usage,
         .observed_ms = t->report.observed_ms,
     };
     return item->state == ST_UNMANAGED ? MOOR_OK : settle(c, t, &r, err);

@@ -11,6 +11,16 @@
 #include "store/operations.h"
 #include "store/resources.h"
 
+/* Beside what Azure has: clients pass over what they do not know. */
+static void add_usage(struct moor_json *view, const struct moor_extension_usage *u)
+{
+    if (!u->cpu_ms)
+        return;
+    struct moor_json *o = moor_json_set(view, "usage", moor_json_new_object());
+    moor_json_set_int(o, "cpuMilliseconds", (int64_t)u->cpu_ms);
+    moor_json_set_int(o, "memoryBytes", (int64_t)u->memory_bytes);
+}
+
 static const char *instance_view(const struct moor_extension *e,
                                  const struct moor_extension_report *r, struct moor_arena *arena)
 {
@@ -27,6 +37,7 @@ static const char *instance_view(const struct moor_extension *e,
     moor_json_set_str(s, "message", r->status_message);
     moor_rfc3339_format(r->observed_ms, time);
     moor_json_set_str(s, "time", time);
+    add_usage(o, &r->usage);
     moor_buf_json(&b, o);
     return b.failed ? NULL : moor_arena_str(arena, moor_buf_view(&b));
 }

@@ -17,7 +17,8 @@
 #include "platform/host.h"
 #include "run/log.h"
 
-#define BOOT_ID_LEN 32
+#define BOOT_ID_LEN  32
+#define NUMBERS_KEPT 64
 
 struct moor_link {
     struct moor_manager *m;
@@ -92,28 +93,53 @@ static void read_boot_id(struct moor_buf *out)
     moor_buf_str(out, kernel);
 }
 
+static void measure(struct moor_manager *m)
+{
+    for (size_t n = 0; n < m->items.count; n++) {
+        struct moor_item *i = m->items.list[n];
+        MOOR_AUTO(moor_buf) name = MOOR_BUF(MOOR_HANDLER_NAME_MAX);
+        moor_buf_handler(&name, i);
+        if (!moor_launch_usage(m->items.way, moor_buf_cstr(&name), &i->usage))
+            i->usage = (struct plat_usage){ 0, 0 };
+    }
+}
+
+/* A number must not be used twice, so it is durable before it is used: many at a time, since a
+ * report of an extension that is being installed should hold nothing up. */
+static bool take_number(struct moor_manager *m)
+{
+    struct moor_items *i = &m->items;
+    MOOR_AUTO(moor_buf) boot = MOOR_BUF(64);
+    read_boot_id(&boot);
+    if (strcmp(moor_buf_cstr(&boot), i->report_boot) != 0) {
+        if (*i->report_boot)
+            i->report_sequence = 0;
+        i->report_last = i->report_sequence;
+        memcpy(i->report_boot, moor_buf_cstr(&boot), strlen(moor_buf_cstr(&boot)) + 1);
+    }
+    if (i->report_last == i->report_sequence) {
+        i->report_sequence += NUMBERS_KEPT;
+        if (!moor_manager_save(m)) {
+            i->report_sequence -= NUMBERS_KEPT;
+            return false;
+        }
+    }
+    i->report_last++;
+    return true;
+}
+
 static bool make_report(void *ctx, bool forced, struct moor_buf *body, char *hash)
 {
     struct moor_link *l = ctx;
     struct moor_manager *m = l->m;
-    MOOR_AUTO(moor_buf) boot = MOOR_BUF(64);
     struct moor_report r = moor_manager_report(m);
     if (moor_report_hash(&r, hash, NULL) != MOOR_OK ||
-        (!forced && strcmp(hash, m->reported_hash) == 0))
+        (!forced && strcmp(hash, m->reported_hash) == 0) || !take_number(m))
         return false;
-    read_boot_id(&boot);
-    if (strcmp(moor_buf_cstr(&boot), m->items.report_boot) != 0) {
-        bool known = *m->items.report_boot != 0;
-        memcpy(m->items.report_boot, moor_buf_cstr(&boot), strlen(moor_buf_cstr(&boot)) + 1);
-        if (known)
-            m->items.report_sequence = 0;
-    }
-    m->items.report_sequence++;
-    if (!moor_manager_save(m))
-        return false; /* a number must not be used twice */
+    measure(m);
     r.boot_id = m->items.report_boot;
     r.hash = hash;
-    r.sequence = m->items.report_sequence;
+    r.sequence = m->items.report_last;
     r.observed_at_ms = plat_utc_ms();
     moor_buf_report(body, &r);
     return true;

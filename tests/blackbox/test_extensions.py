@@ -505,3 +505,18 @@ def test_modes_of_files_keep_secrets_to_root(lab):
         assert path.stat().st_mode & 0o077 == 0, path
     assert lab.machine.path(f"/var/log/azure/{PUBLISHER}.{lab.type}").stat().st_mode & 0o777 == 0o755
     assert (folder / "bin/handler").stat().st_mode & 0o777 == 0o700
+
+
+# What handlers use
+
+def test_the_time_and_memory_of_a_handler_are_told_here_and_in_arm(lab):
+    lab.publish(lab.package(ENABLED.replace("enable)", "enable) i=0; while [ $i -lt 20000 ]; do i=$((i + 1)); done;")))
+    assert lab.put_and_settle()[0] == "Succeeded"
+    shown = lab.shown()
+    if shown["commandsRunIn"] == "rlimits":
+        assert "usage" not in shown  # nobody counts
+        return
+    assert shown["commandsRunIn"] in ("cgroup1", "cgroup2")
+    assert shown["usage"]["cpuMilliseconds"] > 0 and shown["usage"]["memoryBytes"] >= 0
+    told = lab.get().json["properties"]["instanceView"]["usage"]
+    assert 0 < told["cpuMilliseconds"] <= shown["usage"]["cpuMilliseconds"]

@@ -46,10 +46,30 @@ static void settle(struct fixture *f, uint64_t seq, const char *state, const cha
                                              .status_code = "0",
                                              .status_level = "Information",
                                              .status_message = message,
+                                             .usage = { 1234, 5678 },
                                              .observed_ms = plat_utc_ms() };
     CHECK(moor_machine_by_vm_id(f->app.store, VM, &f->arena, &m, NULL) == MOOR_OK);
     if (!CHECK(moor_extension_settle(&f->app, &m, &r, &f->arena, &err) == MOOR_OK))
         printf("# %s\n", err.msg);
+}
+
+static int64_t number_at(struct fixture *f, const char *dotted)
+{
+    int64_t n = -1;
+    CHECK(moor_json_int(moor_json_path(f->body, dotted), &n));
+    return n;
+}
+
+static void what_a_handler_uses_is_in_the_instance_view(void)
+{
+    struct fixture f;
+    start(&f);
+    CHECK_INT(fixture_call(&f, f.owner, "PUT", EXT V, BODY("{}", "")), 202);
+    settle(&f, 1, "Succeeded", "hi");
+    CHECK_INT(fixture_call(&f, f.owner, "GET", EXT V, NULL), 200);
+    CHECK_INT(number_at(&f, "properties.instanceView.usage.cpuMilliseconds"), 1234);
+    CHECK_INT(number_at(&f, "properties.instanceView.usage.memoryBytes"), 5678);
+    fixture_drop(&f);
 }
 
 static void a_put_runs_until_the_agents_report_ends_it(void)
@@ -197,6 +217,7 @@ static void deleting_the_group_ends_everything_in_it(void)
 }
 
 CHECK_MAIN(CHECK_TEST(a_put_runs_until_the_agents_report_ends_it),
+           CHECK_TEST(what_a_handler_uses_is_in_the_instance_view),
            CHECK_TEST(a_failure_is_the_operations_error_and_may_be_tried_again),
            CHECK_TEST(a_delete_ends_when_the_agent_says_it_is_gone),
            CHECK_TEST(protected_settings_are_sealed_then_encrypted_and_never_shown),
