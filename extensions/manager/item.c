@@ -391,7 +391,7 @@ moor_code moor_items_load(const char *path, struct moor_items *out, struct moor_
     if (c != MOOR_OK)
         return c;
     items.commands = doc.commands;
-    items.report_sequence = doc.report_sequence;
+    items.report_sequence = items.report_last = doc.report_sequence;
     (void)snprintf(items.way, sizeof(items.way), "%s", doc.way ? doc.way : "");
     (void)snprintf(items.report_boot, sizeof(items.report_boot), "%s",
                    doc.report_boot ? doc.report_boot : "");

@@ -112,8 +112,9 @@ struct moor_items {
     uint64_t commands; /* given so far: makes the names of their units unique */
     char way[16];      /* how this machine runs and limits them, of launch.h */
     struct moor_ended ended;
-    uint64_t report_sequence; /* of the last report made under report_boot */
-    char report_boot[40];     /* the bootId it counts under */
+    uint64_t report_sequence; /* numbers of reports up to this may have been used: kept in blocks */
+    uint64_t report_last;     /* the last one that was used; not kept */
+    char report_boot[40];     /* the bootId they count under */
     char saved[65];           /* digest of the document as it was saved last */
 };
 void moor_items_drop(struct moor_items *s);

@@ -20,6 +20,7 @@
 
 #define TICK_MS           300000
 #define SAVE_AGAIN_MS     30000
+#define DOWNLOAD_MS       100                    /* until one that goes on is worth a word */
 #define POOL_THREADS      (MOOR_FETCHES_MAX + 1) /* one folder may be removed beside */
 #define DESIRED_ARENA_MAX ((size_t)24 * 1024 * 1024)
 #define DESIRED_TEXT_MAX  ((size_t)4 * 1024 * 1024)
@@ -212,6 +213,16 @@ static void hand_rules_on(struct moor_manager *m, const struct moor_settings *se
     m->rules_due = false;
 }
 
+static size_t downloads(const struct moor_manager *m)
+{
+    size_t count = 0;
+    for (size_t n = 0; n < m->items.count; n++) {
+        const struct moor_work *w = m->items.list[n]->work;
+        count += w && w->step.action == MOOR_ACT_FETCH;
+    }
+    return count;
+}
+
 void moor_manager_kick(struct moor_manager *m)
 {
     MOOR_AUTO(moor_arena) arena = MOOR_ARENA(256 * 1024);
@@ -224,6 +235,7 @@ void moor_manager_kick(struct moor_manager *m)
     moor_repair_asked(m);
     let_go(m);
     settle_all(m);
+    size_t before = downloads(m);
     while (moor_choose(m, &settings))
         continue;      /* what is done is saved before something begins that cannot be undone */
     watch_statuses(m); /* before they are read: nothing is missed between */
@@ -232,7 +244,11 @@ void moor_manager_kick(struct moor_manager *m)
     if (moor_removals_settle(&m->items))
         take_again(m);
     forget_items(m);
-    if (moor_manager_save(m))
+    /* What a download begins with is found again in the document that was kept, so a short one
+     * need not wait for the disk. */
+    if (downloads(m) > before)
+        moor_manager_later(m, DOWNLOAD_MS);
+    else if (moor_manager_save(m))
         report_changes(m);
 }
 
@@ -379,24 +395,14 @@ static void on_again(void *ctx)
     moor_manager_kick(ctx);
 }
 
-static void measure(const struct moor_manager *m, struct moor_item *i)
-{
-    MOOR_AUTO(moor_buf) name = MOOR_BUF(MOOR_HANDLER_NAME_MAX);
-    moor_buf_handler(&name, i);
-    if (!moor_launch_usage(moor_launcher_way(m->launcher), moor_buf_cstr(&name), &i->usage))
-        i->usage = (struct plat_usage){ 0, 0 };
-}
-
 static void on_tick(void *ctx)
 {
     struct moor_manager *m = ctx;
     moor_timer_arm(m->tick, TICK_MS);
     moor_folder_drop_old_events();
     moor_record_tick(&m->refusals, plat_mono_ms());
-    for (size_t n = 0; n < m->items.count; n++) {
+    for (size_t n = 0; n < m->items.count; n++)
         moor_folder_drop_events(m->items.list[n]);
-        measure(m, m->items.list[n]);
-    }
     moor_manager_kick(m);
 }
 
@@ -458,7 +464,7 @@ static moor_code rebuild(struct moor_manager *m, const struct moor_error *why,
     struct moor_desired wanted = { 0 };
     moor_log_error(MOOR_LOG_ERROR, "state.damaged", why, NULL);
     /* Above every number of a report that can have been sent since the machine started. */
-    m->items.report_sequence = (uint64_t)plat_utc_ms() / 1000;
+    m->items.report_sequence = m->items.report_last = (uint64_t)plat_utc_ms() / 1000;
     m->items.commands = (uint64_t)plat_utc_ms() / 1000;
     moor_buf_fmt(&aside, "%s.damaged", m->items_path);
     moor_code c = plat_rename(m->items_path, moor_buf_cstr(&aside), err);

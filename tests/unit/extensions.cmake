@@ -27,4 +27,4 @@ set(root "${CMAKE_BINARY_DIR}/tests/root.extensions.powercut")
 file(MAKE_DIRECTORY "${root}/var/opt/azcmagent" "${root}/var/lib/GuestConfig/manager/removals"
     "${root}/var/lib/GuestConfig/manager/repairs")
 set_tests_properties(unit.extensions.manager.powercut PROPERTIES
-    ENVIRONMENT "MOORING_ROOT=${root}" TIMEOUT 300)
+    ENVIRONMENT "MOORING_ROOT=${root}" TIMEOUT 600)

@@ -707,12 +707,12 @@ static uint64_t count_steps(void)
     return fake_disk_steps();
 }
 
-static void cut_before_every_step(fake_disk_loss loss)
+static void cut_before_steps(fake_disk_loss loss, uint64_t stride)
 {
     uint64_t steps = count_steps();
     CHECK(steps > 100);
-    printf("# %llu steps, cut before each, loss %d\n", (unsigned long long)steps, (int)loss);
-    for (uint64_t step = 1; step <= steps; step++) {
+    printf("# %llu steps, loss %d\n", (unsigned long long)steps, (int)loss);
+    for (uint64_t step = 1; step <= steps; step += stride) {
         install_system();
         fake_disk_die_before(step);
         if (!CHECK(live(loss)))
@@ -724,14 +724,14 @@ static void a_power_cut_at_any_step_ends_where_it_was_to_end(void)
 {
     make_world();
     for (int loss = FAKE_DISK_KEEPS_ALL; loss <= FAKE_DISK_KEEPS_SYNCED; loss++)
-        cut_before_every_step((fake_disk_loss)loss);
+        cut_before_steps((fake_disk_loss)loss, 1);
 }
 
 static void a_power_cut_ends_services_as_it_ends_children(void)
 {
     make_world();
     world.services = true;
-    cut_before_every_step(FAKE_DISK_KEEPS_SYNCED);
+    cut_before_steps(FAKE_DISK_KEEPS_SYNCED, 3); /* the disk's part is the same */
     world.services = false;
 }
 
