@@ -68,6 +68,29 @@ static moor_code fail_zip(struct moor_error *err, zip_error_t *error)
                      zip_error_strerror(error));
 }
 
+#define END_SIGN "PK\x05\x06"
+#define END_SIZE 22 /* of an end record without its comment, whose length are its last two bytes   \
+                     */
+
+/* An end record in the comment of another: which of two archives is meant depends on the reader. */
+static moor_code check_end(const struct moor_zip *z, struct moor_error *err)
+{
+    MOOR_AUTO(moor_buf) tail = MOOR_BUF(END_SIZE + UINT16_MAX);
+    uint64_t n = z->size < END_SIZE + UINT16_MAX ? z->size : END_SIZE + UINT16_MAX;
+    char *room = moor_buf_room(&tail, (size_t)n);
+    size_t got = 0, ends = 0;
+    moor_code c = room ? plat_read_at(z->file, z->size - n, room, (size_t)n, &got, err)
+                       : moor_fail(err, MOOR_E_NOMEM, "package: out of memory");
+    for (size_t i = 0; c == MOOR_OK && i + END_SIZE <= got; i++) {
+        const unsigned char *p = (const unsigned char *)room + i;
+        size_t comment = p[END_SIZE - 2] | (size_t)p[END_SIZE - 1] << 8;
+        ends += memcmp(p, END_SIGN, sizeof(END_SIGN) - 1) == 0 && i + END_SIZE + comment == got;
+    }
+    if (c == MOOR_OK && ends > 1)
+        c = moor_fail(err, MOOR_E_BADINPUT, "package: its comment holds another archive");
+    return c;
+}
+
 moor_code moor_zip_open(const struct plat_file *file, struct moor_zip **out, struct moor_error *err)
 {
     struct plat_stat st;
@@ -80,6 +103,9 @@ moor_code moor_zip_open(const struct plat_file *file, struct moor_zip **out, str
         return moor_fail(err, MOOR_E_NOMEM, "package: out of memory");
     z->file = file;
     z->size = st.size;
+    c = check_end(z, err);
+    if (c != MOOR_OK)
+        return c;
     zip_error_init(&z->error);
     zip_error_init(&error);
     zip_source_t *source = zip_source_function_create(read_source, z, &error);

@@ -130,6 +130,23 @@ static void an_archive_that_breaks_a_rule_is_refused_and_leaves_nothing(void)
     }
 }
 
+/* The same bytes are one archive to a reader that looks from the front, another from the back. */
+static void an_archive_in_the_comment_of_another_is_refused(void)
+{
+    MOOR_AUTO(moor_buf) outer = MOOR_BUF(65536);
+    MOOR_AUTO(moor_buf) inner = MOOR_BUF(65536);
+    const struct entry list[] = { GOOD, { "e", "content", 0, 0, 0, false } };
+    struct moor_error err = MOOR_ERROR_INIT;
+    make_zip(&outer, list, 2);
+    make_zip(&inner, list, 1);
+    outer.data[outer.len - 2] = (char)(inner.len & 0xFF);
+    outer.data[outer.len - 1] = (char)(inner.len >> 8);
+    moor_buf_span(&outer, moor_buf_view(&inner));
+    CHECK_INT(unpack(moor_buf_view(&outer), false, &err), MOOR_E_BADINPUT);
+    CHECK(strstr(err.msg, "its comment holds another archive"));
+    CHECK_INT(folders(), 0);
+}
+
 static void a_size_that_lies_is_found_while_unpacking(void)
 {
     static const int32_t lies[] = { -1, 1, 1000 };
@@ -228,6 +245,7 @@ static void what_an_interrupted_unpack_left_is_removed(void)
 }
 
 ROOTED_MAIN(CHECK_TEST(an_archive_that_breaks_a_rule_is_refused_and_leaves_nothing),
+            CHECK_TEST(an_archive_in_the_comment_of_another_is_refused),
             CHECK_TEST(a_size_that_lies_is_found_while_unpacking),
             CHECK_TEST(every_cut_of_an_archive_is_refused),
             CHECK_TEST(a_good_archive_is_unpacked_for_its_owner_only),
