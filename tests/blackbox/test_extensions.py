@@ -331,7 +331,7 @@ def test_new_settings_give_a_failed_extension_another_try(lab):
 def test_success_by_exit_code_does_not_outvote_an_error_status(lab):
     lab.publish(lab.package('enable) status error 7 "the disk is full" ;;'))
     assert lab.put_and_settle(settings={}) == (
-        "Failed", "the disk is full\nExtension Message: the disk is full")
+        "Failed", "Extension Message: the disk is full")
     assert lab.shown()["errorCode"] == "HandlerCommandFailed"
 
 
