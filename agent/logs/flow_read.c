@@ -234,6 +234,7 @@ static moor_code fill_batch(struct moor_flow *f, struct moor_batch *b, struct mo
                 spared--;
             else
                 c = add_source(b, in, err);
+            moor_inputs_spare(&f->inputs, in);
         }
     }
     b->harvest->source_bytes = b->harvest->count == 1 ? ALONE_BYTES : SHARED_BYTES;

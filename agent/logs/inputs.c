@@ -11,7 +11,11 @@
 #include "platform/clock.h"
 #include "run/log.h"
 
-#define OPEN_MAX      256 /* descriptors kept for files that have nothing to read */
+#define OPEN_MAX       256 /* descriptors kept for files that have nothing to read */
+#define PATH_MAX_BYTES 4096
+#define UNCHANGED_MS                                                                               \
+    ((int64_t)1000) /* so long before a position's last word was the last write                    \
+                     */
 #define KNOWN_KEEP_MS ((int64_t)7 * 24 * 3600 * 1000)
 
 static size_t bucket_of(const struct moor_file_key *k)
@@ -36,6 +40,7 @@ void moor_inputs_init(struct moor_inputs *in, struct moor_watchset *files,
                       struct moor_watchset *folders, const char *key)
 {
     *in = (struct moor_inputs){ .file_watches = files, .folder_watches = folders, .key = key };
+    in->folder.max = in->real_folder.max = PATH_MAX_BYTES;
     in->end = &in->first;
     in->known_end = &in->known;
 }
@@ -74,6 +79,8 @@ void moor_inputs_drop(struct moor_inputs *in)
         in->known = k->next;
         free_known(k);
     }
+    moor_buf_drop(&in->folder);
+    moor_buf_drop(&in->real_folder);
     moor_inputs_init(in, in->file_watches, in->folder_watches, in->key);
 }
 
@@ -108,6 +115,12 @@ static void let_go(struct moor_inputs *in, struct moor_input *f)
         in_bucket = &(*in_bucket)->hash_next;
     *in_bucket = f->hash_next;
     free_input(in, f);
+}
+
+void moor_inputs_spare(struct moor_inputs *in, struct moor_input *f)
+{
+    if (in->open_files > OPEN_MAX && !f->gone)
+        close_file(in, f);
 }
 
 static struct moor_known *find_known(const struct moor_inputs *in, const struct moor_file_key *key)
@@ -243,7 +256,7 @@ static struct moor_input *add_input(struct moor_inputs *in, struct plat_file *fi
     }
     f->file = (struct plat_file)PLAT_FILE_INIT;
     plat_file_move(&f->file, file);
-    in->open_files++;
+    in->open_files += plat_file_is_open(&f->file);
     f->key = (struct moor_file_key){ st->device, st->inode };
     f->watch = -1;
     f->size = st->size;
@@ -319,8 +332,68 @@ static void touch(struct moor_inputs *in, struct moor_input *f, const char *path
     f->size = size;
 }
 
-/* A file that the entry alone does not tell about: a link, a name without a star, a new one. */
-static void look_into(struct moor_inputs *in, const char *path)
+static size_t folder_length(const char *path)
+{
+    return (size_t)(strrchr(path, '/') - path);
+}
+
+/* What is at path is at real: so are the entries beside it that are no links. */
+static void remember_folder(struct moor_inputs *in, const char *path, const char *real)
+{
+    moor_buf_reset(&in->folder);
+    moor_buf_reset(&in->real_folder);
+    moor_buf_add(&in->folder, path, folder_length(path));
+    moor_buf_add(&in->real_folder, real, folder_length(real));
+}
+
+static bool is_in_folder(const struct moor_inputs *in, const char *path)
+{
+    size_t n = folder_length(path);
+    return !in->real_folder.failed && n == in->folder.len && n > 0 &&
+           memcmp(path, in->folder.data, n) == 0;
+}
+
+/* Where to begin with an entry that needs no look into it: one that did not change since all of it
+ * was delivered, or, while nothing is known that it may be a copy of, a new one. False: look. */
+static bool begin_without(struct moor_inputs *in, const struct plat_stat *st,
+                          struct moor_mark *mark)
+{
+    const struct moor_file_key key = { st->device, st->inode };
+    struct moor_known *same = find_known(in, &key);
+    *mark = (struct moor_mark){ .offset = 0 };
+    if (!same)
+        return !in->known && !in->advanced;
+    if (same->mark.offset != st->size || same->mark.offset == 0 ||
+        st->mtime_ms + UNCHANGED_MS > same->seen_ms)
+        return false;
+    *mark = same->mark;
+    same->found = true;
+    return true;
+}
+
+/* An entry of a folder that was looked into before; false: look into this one, too. */
+static bool add_unopened(struct moor_inputs *in, const char *path, const struct plat_stat *st)
+{
+    MOOR_AUTO(moor_buf) real = MOOR_BUF(4096);
+    struct plat_file none = PLAT_FILE_INIT;
+    struct moor_mark mark;
+    if (!is_in_folder(in, path))
+        return false;
+    moor_buf_span(&real, moor_buf_view(&in->real_folder));
+    moor_buf_str(&real, path + folder_length(path));
+    if (real.failed || !allowed(in, moor_buf_cstr(&real)) || !begin_without(in, st, &mark))
+        return false;
+    struct moor_input *f = add_input(in, &none, path, st, &mark);
+    if (!f)
+        return true;
+    f->dirty = mark.offset != st->size;
+    watch_file(in, f, moor_buf_cstr(&real));
+    return true;
+}
+
+/* A file that the entry alone does not tell about: a link, a name without a star, a new one.
+ * plain: the entry itself is a file. */
+static void look_into(struct moor_inputs *in, const char *path, bool plain)
 {
     MOOR_AUTO(moor_buf) real = MOOR_BUF(4096);
     struct moor_candidate c;
@@ -345,7 +418,11 @@ static void look_into(struct moor_inputs *in, const char *path)
         f = add_input(in, &c.file, path, &c.st, &mark);
         if (f)
             watch_file(in, f, moor_buf_cstr(&real));
+        if (f)
+            moor_inputs_spare(in, f);
     }
+    if (plain && !is_in_folder(in, path))
+        remember_folder(in, path, moor_buf_cstr(&real));
     moor_candidate_drop(&c);
 }
 
@@ -361,10 +438,12 @@ static void on_file(void *ctx, const char *path, const struct plat_stat *st)
             touch(in, f, path, st->size);
             return;
         }
+        if (!f && add_unopened(in, path, st))
+            return;
     } else if (st && !st->is_link) {
         return;
     }
-    look_into(in, path);
+    look_into(in, path, st && st->is_file);
 }
 
 static void on_folder(void *ctx, const char *path)
@@ -413,13 +492,27 @@ static void name_unreadable(void *ctx, const char *path)
     moor_candidate_drop(&c);
 }
 
+/* What was found may have a position of its own, later than that of the file it is a copy of. */
+static struct moor_mark own_mark(struct moor_inputs *in, struct moor_candidate *c,
+                                 const struct moor_known *k)
+{
+    const struct moor_file_key key = { c->st.device, c->st.inode };
+    struct moor_known *own = find_known(in, &key);
+    if (!own || own == k || own->mark.offset < k->mark.offset ||
+        moor_candidate_kin(c, own->path, &own->key, &own->mark) != MOOR_KIN_SAME)
+        return k->mark;
+    own->found = true;
+    return own->mark;
+}
+
 /* Where a known file went that is not there any more. */
 static void recover_one(struct moor_inputs *in, struct moor_known *k)
 {
     struct moor_candidate c = { .file = PLAT_FILE_INIT, .packed = PLAT_FILE_INIT };
     /* Its own file may be there, emptied: what it held is in a copy. */
     if (allowed(in, k->path) && moor_candidate_search(k->path, &k->key, &k->mark, &c)) {
-        add_gone(in, &c, k->path, &k->mark);
+        const struct moor_mark mark = own_mark(in, &c, k);
+        add_gone(in, &c, k->path, &mark);
         k->found = true;
     } else {
         k->found = find(in, &k->key);
@@ -530,6 +623,7 @@ void moor_inputs_scan(struct moor_inputs *in)
 {
     const struct moor_glob_visitor v = { on_file, on_folder, in };
     in->again = false;
+    moor_buf_reset(&in->folder);
     for (struct moor_input *f = in->first; f; f = f->next)
         f->seen = false;
     for (size_t i = 0; i < in->patterns->count; i++) {
@@ -656,11 +750,14 @@ void moor_inputs_restart(struct moor_inputs *in, struct moor_input *f)
 static bool reopen(struct moor_inputs *in, struct moor_input *f)
 {
     MOOR_AUTO(plat_file) file = PLAT_FILE_INIT;
+    MOOR_AUTO(moor_buf) real = MOOR_BUF(PATH_MAX_BYTES);
     struct plat_stat st;
     if (plat_file_is_open(&f->file))
         return true;
-    if (plat_open_followed(f->path, &file, NULL, NULL) != MOOR_OK ||
-        plat_fstat(&file, &st, NULL) != MOOR_OK || st.inode != f->key.inode ||
+    bool there = plat_open_followed(f->path, &file, &real, NULL) == MOOR_OK;
+    if (there && !allowed(in, moor_buf_cstr(&real)))
+        return false;
+    if (!there || plat_fstat(&file, &st, NULL) != MOOR_OK || st.inode != f->key.inode ||
         st.device != f->key.device) {
         struct moor_candidate c = { .file = PLAT_FILE_INIT, .packed = PLAT_FILE_INIT };
         bool found = moor_candidate_search(f->path, &f->key, &f->done, &c);

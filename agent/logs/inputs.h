@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/error.h"
 #include "base/jsontab.h"
 #include "logs/mark.h"
@@ -61,7 +62,7 @@ struct moor_inputs_policy {
     struct moor_str_list deny;
 };
 
-#define MOOR_INPUTS_BUCKETS 1024
+#define MOOR_INPUTS_BUCKETS 4096
 
 struct moor_inputs {
     struct moor_input *first, **end;
@@ -74,6 +75,7 @@ struct moor_inputs {
     const struct moor_str_list *patterns; /* the flow's */
     const struct moor_inputs_policy *policy;
     size_t open_files;
+    struct moor_buf folder, real_folder; /* the last that was looked into, and where it is */
     int64_t since_ms; /* what rotation put aside since then was never seen; 0 = not asked */
     bool advanced;    /* something of some file was delivered */
     bool joins;       /* records of several lines: the last one waits for what belongs to it */
@@ -111,6 +113,8 @@ void moor_inputs_restart(struct moor_inputs *in, struct moor_input *f);
  * may vanish. Its file is open; what cannot be opened is given up. */
 struct moor_input *moor_inputs_next(struct moor_inputs *in, struct moor_input *after,
                                     bool gone_only);
+/* f is not needed open for now: closed when too many are, unless its name is another's. */
+void moor_inputs_spare(struct moor_inputs *in, struct moor_input *f);
 /* Forgets what was read and not delivered. */
 void moor_inputs_rewind(struct moor_inputs *in);
 /* Lets go of what is finished, closes descriptors over the limit; *due_ms is lowered to when, on

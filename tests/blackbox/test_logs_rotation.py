@@ -2,6 +2,7 @@
 """mooringd logs: what rotation packs, and files that are not plain UTF-8 below one folder."""
 import gzip
 import os
+import subprocess
 import time
 
 import pytest
@@ -254,3 +255,25 @@ def test_files_of_16_bits_a_character_are_read_as_they_grow(running, encoding):
     tail = running.endpoint.wait_lines(3002)[3000:]
     assert tail[0].startswith("tail yyy") and tail[0].endswith("...[cut]") and len(tail[0]) == 65536
     assert tail[1] == "lone \ufffd end"
+
+
+def test_more_files_than_descriptors_are_read_and_known_again(running):
+    subprocess.run(["prlimit", "--pid", str(running.process.pid), "--nofile=500"], check=True)
+    for n in range(1500):
+        append(running.log(f"{n}.log"), f"first of {n}")
+    running.rule(running.logs / "*.log")
+    assert sorted(running.endpoint.wait_lines(1500, 60)) == sorted(f"first of {n}" for n in range(1500))
+    wait_for(lambda: running.counts()["acknowledged"] == 1500)
+    assert len(os.listdir(f"/proc/{running.process.pid}/fd")) < 450
+    running.process.stop()
+    time.sleep(1.2)
+    append(running.log("7.log"), "second of 7")
+    running.start()
+    assert running.endpoint.wait_lines(1501)[1500:] == ["second of 7"]
+    append(running.log("8.log"), "second of 8")
+    rotated = running.log("8.log.1")
+    running.log("8.log").rename(rotated)
+    append(running.log("8.log"), "third of 8")
+    assert sorted(running.endpoint.wait_lines(1503)[1501:]) == ["second of 8", "third of 8"]
+    time.sleep(1)
+    assert len(running.endpoint.lines()) == 1503
