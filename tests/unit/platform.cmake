@@ -7,6 +7,9 @@ endforeach()
 foreach(name bundle cert cms cms_openssl digest jws key tpm)
     moor_test(unit/platform/crypto/${name}_test.c USES crypto posix)
 endforeach()
+moor_test(unit/platform/crypto/jws_tpm_test.c USES crypto posix)
+target_link_options(test_unit_platform_crypto_jws_tpm PRIVATE
+    "LINKER:--wrap=moor_key_in_tpm" "LINKER:--wrap=moor_tpm_sign")
 
 moor_test(unit/platform/posix/proc_test.c USES posix)
 
