@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* check_parts.h: the rules about the bytes of single files; any bytes are fine. Pure, but for a look
- * whether an interpreter is on this machine. */
+/* check_parts.h: the rules about the bytes of single files; any bytes are fine. Pure, but for a
+ * look whether an interpreter is on this machine. */
 #ifndef MOOR_SDK_CHECK_PARTS_H
 #define MOOR_SDK_CHECK_PARTS_H
 

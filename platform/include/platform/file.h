@@ -73,8 +73,8 @@ typedef enum plat_open_mode {
     PLAT_APPEND,    /* created when missing, PLAT_OWNER_ONLY */
     PLAT_READ_WRITE /* created when missing, PLAT_OWNER_ONLY */
 } plat_open_mode;
-/* Regular files only; anything else is DENIED naming the type. So is, but for PLAT_READ, a file that
- * has another name, too: a hard link that somebody planted. */
+/* Regular files only; anything else is DENIED naming the type. So is, but for PLAT_READ, a file
+ * that has another name, too: a hard link that somebody planted. */
 MOOR_NODISCARD moor_code plat_open(const char *path, plat_open_mode mode, struct plat_file *out,
                                    struct moor_error *err);
 
