@@ -29,10 +29,10 @@ moor_code moor_run_forget(const char *execution_id, struct moor_error *err)
     static const char *const endings[] = { "json", "started" };
     moor_code c = MOOR_OK;
     for (size_t i = 0; c == MOOR_OK && i < MOOR_COUNTOF(endings); i++) {
-        MOOR_AUTOSTR path = NULL;
-        c = moor_run_volatile_path(execution_id, endings[i], &path, err);
+        MOOR_AUTOSTR file = NULL;
+        c = moor_run_volatile_path(execution_id, endings[i], &file, err);
         if (c == MOOR_OK)
-            c = plat_remove(path, err);
+            c = plat_remove(file, err);
     }
     return c;
 }
