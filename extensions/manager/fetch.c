@@ -17,6 +17,7 @@
 #include "run/log.h"
 
 #define PACKAGE_TIMEOUT_MS (60ull * 60 * 1000)
+#define PROGRESS_MS        5000
 #define TRUST_ARENA_MAX    (8 * 1024 * 1024)
 #define FETCH_TRIES        100 /* with up to five minutes between them: most of a working day */
 
@@ -35,6 +36,8 @@ struct moor_fetch_op {
     struct plat_file file;
     struct moor_http_transport *transport;
     struct moor_http_call *call;
+    struct moor_timer *progress; /* while bytes come */
+    unsigned percent;            /* that was told last */
     bool on_pool;
     bool resumed; /* the file began as what an earlier try left */
     bool refused; /* the package itself is at fault */
@@ -51,6 +54,7 @@ void moor_fetch_op_free(struct moor_fetch_op *op)
     }
     if (op->call)
         moor_http_cancel(op->transport, op->call);
+    moor_timer_free(op->progress);
     plat_file_drop(&op->file);
     free(op->path);
     free(op->target);
@@ -286,6 +290,24 @@ static moor_code open_partial(struct moor_fetch_op *op, uint64_t *offset, struct
     return *offset == 0 ? plat_truncate(&op->file, 0, err) : MOOR_OK;
 }
 
+/* Tells how far it is, whenever that has changed: a hundred reports at most. */
+static void on_progress(void *ctx)
+{
+    struct moor_fetch_op *op = ctx;
+    struct plat_stat st;
+    MOOR_AUTO(moor_buf) text = MOOR_BUF(128);
+    if (!op->call || !op->work || plat_fstat(&op->file, &st, NULL) != MOOR_OK)
+        return;
+    moor_timer_arm(op->progress, PROGRESS_MS);
+    unsigned percent = (unsigned)(st.size >= op->size ? 100 : st.size * 100 / op->size);
+    if (percent == op->percent || strcmp(op->work->goal, op->work->item->goal) != 0)
+        return;
+    op->percent = percent;
+    moor_buf_fmt(&text, "downloading: %u %% of %" PRIu64 " bytes", percent, op->size);
+    moor_item_settle(op->work->item, MOOR_OUTCOME_GOING_ON, "", 0, moor_buf_cstr(&text));
+    moor_manager_later(op->work->m, 0);
+}
+
 static moor_code send(struct moor_fetch_op *op, struct moor_error *err)
 {
     uint64_t offset = 0;
@@ -310,6 +332,7 @@ static moor_code send(struct moor_fetch_op *op, struct moor_error *err)
         .https_only = true,
         .public_only = token == NULL,
     };
+    moor_timer_arm(op->progress, PROGRESS_MS);
     return moor_http_send(op->transport, &req, on_answer, op, &op->call, err);
 }
 
@@ -401,6 +424,8 @@ moor_code moor_fetch_package(struct moor_work *w, const struct moor_desired_exte
     op->file = (struct plat_file)PLAT_FILE_INIT;
     op->rule = moor_policy_signature(&settings, goal->publisher);
     c = prepare(op, w->item, goal, err);
+    if (c == MOOR_OK)
+        c = moor_timer_new(w->m->loop, on_progress, op, &op->progress, err);
     if (c != MOOR_OK) {
         moor_fetch_op_free(op);
         return c;

@@ -3,11 +3,14 @@
 import base64
 import hashlib
 import io
+import json
 import os
+import re
+import threading
 import zipfile
 
 import pytest
-from fault_proxy import corrupt, cut, garbage, hang, service_error, status
+from fault_proxy import Fault, corrupt, cut, garbage, hang, service_error, status
 from harness.extensions import ENABLED, Hostile, by_hand, manifest, with_mode, zipped
 from harness.fixtures import Space
 from harness.process import wait_for
@@ -277,6 +280,31 @@ def test_trouble_with_a_download_passes_by_itself(service, fault):
         wait_for(lambda: (service.shown() or {}).get("errorCode") == "PackageDownloadFailed", 20)
         assert service.shown()["provisioningState"] == "Creating"
     assert service.settled()[0] == "Succeeded" and rule.hits == 1
+
+
+def test_a_download_tells_how_far_it_is(service):
+    gate, archive = threading.Event(), io.BytesIO(service.package())
+    with zipfile.ZipFile(archive, "a") as more:
+        more.writestr("data", os.urandom(1 << 20))
+    data = archive.getvalue()
+    service.offer("ext", data)
+
+    def slowly(handler, _forward):
+        handler.send_response_only(200)
+        handler.send_header("Content-Length", str(len(data)))
+        handler.end_headers()
+        handler.wfile.write(data[:len(data) // 2])
+        gate.wait(120)
+        handler.wfile.write(data[len(data) // 2:])
+        return True
+    service.proxy.fault(r"^GET /packages/", Fault("slowly", slowly))
+    service.put(settings={"try": len(service.proxy.requests)})
+    try:
+        told = f"downloading: [45][0-9] % of {len(data)} bytes"
+        wait_for(lambda: re.search(told, json.dumps(service.get().json)), 60, told)
+    finally:
+        gate.set()
+    assert service.settled()[0] == "Succeeded"
 
 
 def test_a_package_the_service_does_not_have_fails_its_item(service):
