@@ -68,9 +68,9 @@ static moor_code fail_zip(struct moor_error *err, zip_error_t *error)
                      zip_error_strerror(error));
 }
 
+/* An end record without its comment, whose length its last two bytes say. */
 #define END_SIGN "PK\x05\x06"
-#define END_SIZE 22 /* of an end record without its comment, whose length are its last two bytes   \
-                     */
+#define END_SIZE 22
 
 /* An end record in the comment of another: which of two archives is meant depends on the reader. */
 static moor_code check_end(const struct moor_zip *z, struct moor_error *err)
