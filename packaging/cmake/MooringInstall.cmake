@@ -3,9 +3,9 @@
 # this and of nothing else; folders with state are systemd-tmpfiles' (packaging/systemd).
 
 # Relative paths are below the prefix, which is /usr in a package.
-set(MOOR_SYSTEMD_DIR "lib/systemd" CACHE PATH "Where units and system.conf.d go")
+set(MOOR_SYSTEMD_DIR "lib/systemd" CACHE STRING "Where units and system.conf.d go")
 set(MOOR_PROFILE_DIR "${CMAKE_INSTALL_FULL_SYSCONFDIR}/profile.d" CACHE PATH "")
-set(MOOR_ZSH_DIR "share/zsh/site-functions" CACHE PATH "Where zsh looks for completions")
+set(MOOR_ZSH_DIR "share/zsh/site-functions" CACHE STRING "Where zsh looks for completions")
 
 set(libexec "${CMAKE_INSTALL_FULL_LIBEXECDIR}/mooring")
 set(units "${CMAKE_CURRENT_SOURCE_DIR}/packaging/systemd")
@@ -46,6 +46,8 @@ foreach(name mooring azcmagent)
     install(FILES packaging/completion/mooring
         DESTINATION share/bash-completion/completions RENAME ${name} COMPONENT agent)
 endforeach()
+
+install(FILES packaging/completion/_mooring DESTINATION "${MOOR_ZSH_DIR}" COMPONENT agent)
 
 # ---- the control plane ----
 install(TARGETS mooring-controlplane DESTINATION "${CMAKE_INSTALL_BINDIR}" COMPONENT controlplane)

@@ -15,7 +15,7 @@ OPTIONS = ("--capability=CAP_SYS_MODULE,CAP_SYS_TIME,CAP_SYS_NICE,CAP_NET_RAW,CA
            "--system-call-filter=init_module clock_settime sched_setscheduler",
            "--bind=/dev/net/tun")
 SECRETS = ("/var/lib/GuestConfig/secret", "/var/lib/mooring/logs/secret", "/root/secret",
-           "/home/person/secret", "/var/opt/azcmagent/certs/secret",
+           "/run/user/secret", "/var/opt/azcmagent/certs/secret",
            "/var/opt/azcmagent/tokens/secret", "/var/lib/waagent/secret")
 # Of the service's unit, what is about starting and not about what it may do.
 DROPPED = ("Type", "ExecStart", "Sockets", "Restart", "RestartSec", "WatchdogSec", "Requires",
@@ -35,7 +35,7 @@ def vm(root, packages):
     with Booted(root, binds, "sandbox", options=OPTIONS) as booted:
         booted.ok("ip address add 10.213.0.1/32 dev lo")
         booted.ok("dpkg -i /pkgs/mooring_*.deb /pkgs/mooring-controlplane_*.deb")
-        booted.ok("useradd -m person && mkdir -p /etc/mooring-controlplane")
+        booted.ok("mkdir -p /etc/mooring-controlplane")
         for path in SECRETS:
             booted.put(path, "secret\n", "0600")
         yield booted
