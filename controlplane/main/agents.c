@@ -43,7 +43,7 @@ int cp_run_agent_publish(const struct cp_options *o)
     struct moor_error err = MOOR_ERROR_INIT;
     struct moor_agent_package p = { 0 };
     int status = 0;
-    if (cp_state_open(o, &s, &err) ||
+    if (cp_state_may_write(o->state, &err) || cp_state_open(o, &s, &err) ||
         moor_agent_publish(s.store, o->words[0], cp_state_path(&s, "agents"), plat_utc_ms(),
                            &s.arena, &p, &err)) {
         status = cp_complain(&err);

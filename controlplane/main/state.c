@@ -5,6 +5,7 @@
 
 #include "authz/signin.h"
 #include "main/keys.h"
+#include "platform/account.h"
 #include "platform/clock.h"
 #include "platform/file.h"
 #include "platform/host.h"
@@ -263,12 +264,25 @@ static moor_code ensure_admin(struct cp_state *s, struct moor_error *err)
     return c || plat_exists(path) ? c : renew_secret(s, path, err);
 }
 
+moor_code cp_state_may_write(const char *dir, struct moor_error *err)
+{
+    struct plat_stat st;
+    if (plat_stat_path(dir, &st, NULL) != MOOR_OK || st.uid == plat_user_id())
+        return MOOR_OK; /* what is not there is made; what cannot be seen fails by itself */
+    return moor_fail(err, MOOR_E_DENIED,
+                     "%s: belongs to another user (uid %u), who has to write it: "
+                     "runuser -u USER -- mooring-controlplane ...",
+                     dir, (unsigned)st.uid);
+}
+
 moor_code cp_state_ensure(const struct cp_options *o, struct cp_state *s, struct moor_error *err)
 {
     MOOR_AUTO(plat_file) lock = PLAT_FILE_INIT;
     bool new_hosts = false;
     s->dir = o->state;
-    moor_code c = ensure_dirs(s, err);
+    moor_code c = cp_state_may_write(s->dir, err);
+    if (!c)
+        c = ensure_dirs(s, err);
     if (!c)
         c = plat_lock_file(cp_state_path(s, "lock"), &lock, err);
     if (c == MOOR_E_EXISTS)

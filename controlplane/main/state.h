@@ -51,6 +51,9 @@ void cp_state_drop(struct cp_state *s);
  * certificate is issued for other hosts). */
 MOOR_NODISCARD moor_code cp_state_ensure(const struct cp_options *o, struct cp_state *out,
                                          struct moor_error *err);
+/* DENIED in a folder of another user's: the server could not read what this one made, and root
+ * follows no name where another user may change it. */
+MOOR_NODISCARD moor_code cp_state_may_write(const char *dir, struct moor_error *err);
 /* Configuration and store only; NOTFOUND, saying how, when nothing was initialised. */
 MOOR_NODISCARD moor_code cp_state_open(const struct cp_options *o, struct cp_state *out,
                                        struct moor_error *err);

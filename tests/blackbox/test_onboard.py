@@ -3,12 +3,14 @@
 script on real systems."""
 import hashlib
 import json
+import os
 import pathlib
 import shlex
 import subprocess
 import urllib.parse
 
 import pytest
+from harness.process import program, run
 
 NAME = "mooring_9.8.7_amd64.deb"
 
@@ -103,3 +105,17 @@ def test_the_command_pins_the_servers_key(controlplane, workspace):
     words[pin] = "sha256//" + "A" * 43 + "="
     assert subprocess.run([*words[:-2], "/dev/null", words[-1]], capture_output=True,
                           check=False).returncode == 90
+
+
+def test_root_makes_no_files_in_the_state_of_another_user(controlplane, workspace):
+    state = workspace.path / "others"
+    state.mkdir()
+    os.chown(state, 65534, 65534)
+    offered = workspace.path / NAME
+    offered.write_bytes(b"x")
+    for command in (["init"], ["agent", "publish", str(offered)]):
+        done = run([program("mooring-controlplane"), *command, "--state", str(state)],
+                   workspace.environment(), check=False)
+        assert done.returncode == 1
+        assert "belongs to another user (uid 65534)" in done.stderr
+    assert not list(state.iterdir())
