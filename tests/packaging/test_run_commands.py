@@ -61,7 +61,7 @@ def test_a_script_goes_on_over_kill_and_upgrade_and_shows_no_secret(site):
     seen = vm.ok(f"systemctl show {name}; systemctl cat {name}; ps axww; journalctl -o export")
     assert CANARY not in seen
     assert vm.ok(f"grep -rl {CANARY} /var /run /etc || true").strip() == ""
-    vm.ok("systemctl kill -s KILL mooring-extensions && dpkg -i /pkgs/mooring_*.deb")
+    vm.ok("systemctl kill --kill-whom=main -s KILL mooring-extensions && dpkg -i /pkgs/mooring_*.deb")
     vm.ok("touch /var/tmp/go")
     state, view = ended(vm)
     assert (state, view["exitCode"]) == ("Succeeded", 6)

@@ -97,7 +97,7 @@ def test_a_command_goes_on_over_restart_kill_and_upgrade_and_its_end_is_known(si
     vm.wait_for(f"grep -q install {TRACE}")
     unit, = units(vm)
     pid = vm.ok(f"systemctl show -P MainPID {unit}").strip()
-    vm.ok("systemctl restart mooring-extensions && systemctl kill -s KILL mooring-extensions")
+    vm.ok("systemctl restart mooring-extensions && systemctl kill --kill-whom=main -s KILL mooring-extensions")
     vm.ok("dpkg -i /pkgs/mooring_*.deb")
     vm.wait_for("journalctl -u mooring-extensions | grep -c handler.adopted | grep -q '[2-9]'")
     assert vm.ok(f"systemctl show -P MainPID {unit}").strip() == pid
