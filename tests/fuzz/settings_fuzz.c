@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* <seq>.settings as handlers read it, and what CustomScript makes of both halves. */
+/* <seq>.settings as handlers read it, and what our handlers make of both halves. */
 #include "fuzz.h"
 
 #include <string.h>
 
+#include "builtin/text.h"
 #include "contract/settings.h"
 #include "customscript/settings.h"
+#include "runcommand/settings.h"
 
 #define ARENA_MAX ((size_t)16 * MOOR_SETTINGS_MAX)
 
@@ -41,9 +43,24 @@ static void reads_a_job(struct moor_span in)
     MOOR_ASSERT(job.uri_count <= CUSTOMSCRIPT_FILES_MAX);
     for (size_t i = 0; i < job.uri_count; i++) {
         MOOR_AUTOSTR name = NULL;
-        if (customscript_file_name(job.uris[i], &name, NULL) == MOOR_OK)
+        if (builtin_file_name(job.uris[i], &name, NULL) == MOOR_OK)
             MOOR_ASSERT(*name && !strchr(name, '/') && strcmp(name, "..") != 0);
     }
+}
+
+static void reads_a_run(struct moor_span in)
+{
+    MOOR_AUTO(moor_arena) arena = MOOR_ARENA_SECRET(ARENA_MAX);
+    struct runcommand_job job;
+    struct moor_span rest = in;
+    struct moor_span pub = moor_span_cut(&rest, '\n');
+    if (runcommand_job_read(pub, rest, &job, &arena, NULL) != MOOR_OK)
+        return;
+    const struct runcommand_parameter *p = job.secrets.items;
+    MOOR_ASSERT(!job.script != !job.script_uri);
+    MOOR_ASSERT(job.timeout_s > 0);
+    for (size_t i = 0; i < job.secrets.count; i++)
+        MOOR_ASSERT(*p[i].name && !strchr(p[i].name, '='));
 }
 
 static void mends_lines(struct moor_span in)
@@ -52,7 +69,7 @@ static void mends_lines(struct moor_span in)
     moor_buf_span(&text, in);
     if (!text.data || moor_buf_ok(&text, "text", NULL) != MOOR_OK)
         return;
-    MOOR_ASSERT(customscript_unix_lines(text.data, text.len) <= in.n);
+    MOOR_ASSERT(builtin_unix_lines(text.data, text.len) <= in.n);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -60,6 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct moor_span in = moor_span(data, size);
     reads_back_what_it_wrote(in);
     reads_a_job(in);
+    reads_a_run(in);
     mends_lines(in);
     return 0;
 }

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Unit tests of extensions/, one line each, by room.
 moor_test(unit/extensions/contract/contract_test.c USES contract)
-moor_test(unit/extensions/builtin/customscript_settings_test.c USES customscript crypto base posix LIBRARIES ZLIB::ZLIB)
+moor_test(unit/extensions/builtin/customscript_settings_test.c USES customscript builtin crypto base posix LIBRARIES ZLIB::ZLIB)
+moor_test(unit/extensions/builtin/runcommand_settings_test.c USES runcommand base posix)
 foreach(name plan repair report)
     moor_test(unit/extensions/manager/${name}_test.c USES manager core contract crypto http run posix)
 endforeach()

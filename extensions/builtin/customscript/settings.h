@@ -42,12 +42,4 @@ MOOR_NODISCARD moor_code customscript_job_read(struct moor_span public_text,
                                                struct customscript_job *out,
                                                struct moor_arena *arena, struct moor_error *err);
 
-/* The name a downloaded file gets: the last segment of the URI's path, percent-decoded; refused
- * when empty, "." or "..", or holding a slash or control character. */
-MOOR_NODISCARD moor_code customscript_file_name(const char *uri, char **out,
-                                                struct moor_error *err);
-
-/* CR LF becomes LF and a byte order mark goes, in place; returns the new length. */
-size_t customscript_unix_lines(char *text, size_t n);
-
 #endif

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "builtin/text.h"
 #include "customscript/settings.h"
 #include "customscript/storage.h"
 
@@ -216,7 +217,7 @@ static void files_are_named_by_the_last_part_of_the_path(void)
     };
     for (size_t n = 0; n < MOOR_COUNTOF(rows); n++) {
         MOOR_AUTOSTR name = NULL;
-        moor_code c = customscript_file_name(rows[n].uri, &name, NULL);
+        moor_code c = builtin_file_name(rows[n].uri, &name, NULL);
         CHECK_INT(c, rows[n].name ? MOOR_OK : MOOR_E_BADINPUT);
         CHECK_STR(name, rows[n].name);
     }
@@ -236,7 +237,7 @@ static void line_ends_become_those_of_unix(void)
     for (size_t n = 0; n < MOOR_COUNTOF(rows); n++) {
         char text[32] = "";
         memcpy(text, rows[n][0], strlen(rows[n][0]));
-        text[customscript_unix_lines(text, strlen(text))] = 0;
+        text[builtin_unix_lines(text, strlen(text))] = 0;
         CHECK_STR(text, rows[n][1]);
     }
 }

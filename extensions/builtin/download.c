@@ -1,26 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "download.h"
+#include "builtin/download.h"
 
+#include "builtin/place.h"
+#include "builtin/text.h"
 #include "http/client.h"
+#include "http/proxy.h"
 #include "http/retry.h"
-#include "platform/clock.h"
 #include "platform/file.h"
 #include "platform/random.h"
 #include "run/loop.h"
-#include "storage.h"
 
 #include <string.h>
 
-#define SAS_MS       ((int64_t)60 * 60 * 1000)
 #define TRIES        4
 #define FILE_MAX     ((uint64_t)2 * 1024 * 1024 * 1024)
 #define FILE_TIMEOUT (30ull * 60 * 1000)
 #define TEXT_MAX     (1024 * 1024) /* files whose line ends are mended */
 
 struct download {
-    const struct customscript_job *job;
-    const char *folder;
-    const struct customscript_access *access;
+    const struct builtin_download *what;
     struct moor_loop *loop;
     struct moor_http_transport *transport;
     struct moor_timer *again;
@@ -46,7 +44,7 @@ static void finish(struct download *d)
 
 static moor_code path_of(const struct download *d, struct moor_buf *path, struct moor_error *err)
 {
-    moor_buf_fmt(path, "%s/%s", d->folder, d->name);
+    moor_buf_fmt(path, "%s/%s", d->what->folder, d->name);
     return moor_buf_ok(path, "file name", err);
 }
 
@@ -60,7 +58,7 @@ static moor_code mend_lines(const char *path, struct moor_error *err)
     if (c != MOOR_OK || !text.data || memchr(text.data, 0, text.len) ||
         !moor_span_starts(moor_buf_view(&text), "#!"))
         return c;
-    moor_buf_cut(&text, customscript_unix_lines(text.data, text.len));
+    moor_buf_cut(&text, builtin_unix_lines(text.data, text.len));
     return plat_write_atomic(path, moor_buf_view(&text), PLAT_OWNER_ONLY, err);
 }
 
@@ -71,7 +69,7 @@ static moor_code keep(struct download *d, struct moor_error *err)
     if (c == MOOR_OK)
         c = plat_sync(&d->sink, err);
     plat_file_drop(&d->sink);
-    if (c == MOOR_OK && !d->job->keep_line_ends)
+    if (c == MOOR_OK && !d->what->keep_line_ends)
         c = mend_lines(moor_buf_cstr(&path), err);
     return c == MOOR_OK ? plat_set_mode(moor_buf_cstr(&path), 0700, err) : c;
 }
@@ -80,7 +78,8 @@ static void give_up_or_retry(struct download *d)
 {
     static const struct moor_retry_policy policy = { 2000, 30000, 20 };
     if (moor_error_retry(&d->err) == MOOR_RETRY_NEVER || ++d->attempt >= TRIES) {
-        moor_code c = moor_context(&d->err, "fileUris[%zu]", d->index);
+        moor_code c =
+            moor_context(&d->err, d->what->name ? "%s" : "%s[%zu]", d->what->what, d->index);
         (void)c;
         finish(d);
         return;
@@ -106,15 +105,12 @@ static void on_answer(void *ctx, const struct moor_http_response *r, const struc
     next_file(d);
 }
 
-/* The URI with what the service wants to see, a secret from then on. */
-static moor_code address(const struct download *d, const char *uri, struct moor_buf *out,
-                         struct moor_error *err)
+static moor_code choose_name(struct download *d, struct moor_error *err)
 {
-    if (d->job->storage_account)
-        return customscript_sign_uri(uri, d->job->storage_account, &d->job->storage_key,
-                                     plat_utc_ms() + SAS_MS, out, err);
-    moor_buf_str(out, uri);
-    return moor_buf_ok(out, "fileUris", err);
+    free_name(d);
+    if (d->what->name)
+        return moor_span_dup(moor_span_str(d->what->name), &d->name, err);
+    return builtin_file_name(d->what->uris[d->index], &d->name, err);
 }
 
 static moor_code send(struct download *d, struct moor_error *err)
@@ -123,10 +119,9 @@ static moor_code send(struct download *d, struct moor_error *err)
     MOOR_AUTO(moor_buf) path = MOOR_BUF(4096);
     MOOR_AUTO(moor_buf) url = MOOR_BUF_SECRET(16 * 1024);
     struct moor_http_call *call = NULL;
-    const char *uri = d->job->uris[d->index];
-    bool known = d->access->token && customscript_blob_may_have_token(uri);
-    free_name(d);
-    moor_code c = customscript_file_name(uri, &d->name, err);
+    const char *uri = d->what->uris[d->index];
+    const struct moor_secret *bearer = NULL;
+    moor_code c = choose_name(d, err);
     if (c == MOOR_OK)
         c = path_of(d, &path, err);
     if (c == MOOR_OK)
@@ -134,18 +129,18 @@ static moor_code send(struct download *d, struct moor_error *err)
     if (c == MOOR_OK)
         c = plat_create_new(moor_buf_cstr(&path), PLAT_OWNER_ONLY, &d->sink, err);
     if (c == MOOR_OK)
-        c = address(d, uri, &url, err);
+        c = d->what->authorize(d->what->ctx, uri, &url, &bearer, err);
     if (c != MOOR_OK)
         return c;
     const struct moor_http_request req = {
         .method = "GET",
         .url = moor_buf_cstr(&url),
-        .bearer = known ? d->access->token : NULL,
+        .bearer = bearer,
         .headers = &version,
-        .header_count = known ? 1 : 0,
+        .header_count = bearer ? 1 : 0,
         .timeout_ms = FILE_TIMEOUT,
         .sink = &d->sink,
-        .sink_max = FILE_MAX,
+        .sink_max = d->what->max ? d->what->max : FILE_MAX,
         .redirects_max = 3,
     };
     return moor_http_send(d->transport, &req, on_answer, d, &call, err);
@@ -153,7 +148,7 @@ static moor_code send(struct download *d, struct moor_error *err)
 
 static void next_file(struct download *d)
 {
-    if (d->index == d->job->uri_count) {
+    if (d->index == d->what->count) {
         finish(d);
         return;
     }
@@ -167,18 +162,36 @@ static void on_again(void *ctx)
     next_file(ctx);
 }
 
-moor_code customscript_download(const struct customscript_job *job, const char *folder,
-                                const struct customscript_access *access, struct moor_error *err)
+/* To all but what the agent names, and what is on this machine. */
+static moor_code read_proxy(char *const *env, struct moor_proxy *out, struct moor_error *err)
 {
-    const struct moor_http_client_opts client_opts = { .user_agent = "CustomScript",
-                                                       .proxy = access->proxy };
+    const char *url = builtin_env(env, "https_proxy");
+    const char *direct = builtin_env(env, "no_proxy");
+    moor_code c = MOOR_OK;
+    if (url)
+        c = moor_span_dup(moor_span_str(url), &out->url, err);
+    if (c == MOOR_OK && url && direct)
+        c = moor_span_dup(moor_span_str(direct), &out->bypass, err);
+    out->direct_to_self = true;
+    out->setting = "https_proxy";
+    return c;
+}
+
+moor_code builtin_download(const struct builtin_download *what, char *const *env,
+                           struct moor_error *err)
+{
+    MOOR_AUTO(moor_proxy) proxy = MOOR_PROXY_INIT;
     MOOR_AUTOPTR(moor_loop) loop = NULL;
     MOOR_AUTOPTR(moor_timer) again = NULL;
     MOOR_AUTOPTR(moor_http_client) client = NULL;
-    struct download d = { .job = job, .folder = folder, .access = access, .sink = PLAT_FILE_INIT };
-    if (job->uri_count == 0)
+    struct download d = { .what = what, .sink = PLAT_FILE_INIT };
+    if (what->count == 0)
         return MOOR_OK;
-    moor_code c = moor_loop_new(&loop, err);
+    moor_code c = read_proxy(env, &proxy, err);
+    const struct moor_http_client_opts client_opts = { .user_agent = what->user_agent,
+                                                       .proxy = proxy.url ? &proxy : NULL };
+    if (c == MOOR_OK)
+        c = moor_loop_new(&loop, err);
     if (c == MOOR_OK)
         c = moor_http_client_new(loop, &client_opts, &client, err);
     if (c == MOOR_OK)
