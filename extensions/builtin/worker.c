@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-#define ORPHAN_LOOK_MS 5000 /* how often a command whose starter died is looked after */
+#define ORPHAN_LOOK_MS 1000 /* how often a command whose starter died is looked after */
 #define RUN_TRIES      3
 
 struct worker {

@@ -4,11 +4,14 @@ import http.server
 import json
 import pathlib
 import threading
+import zipfile
 
 import pytest
-from harness.process import wait_for
+from harness.extensions import zipped
+from harness.process import program, wait_for
 
-COMMANDS = {"publisher": "Microsoft.CPlat.Core", "type_name": "RunCommandHandlerLinux", "version": "1.3"}
+COMMANDS = {"publisher": "Microsoft.CPlat.Core", "type_name": "RunCommandHandlerLinux", "version": "1.3",
+            "autoUpgradeMinorVersion": False}
 VERSION = "1.3.100"
 
 
@@ -101,6 +104,27 @@ def test_a_number_runs_once_and_a_deleted_name_again(run, workspace):
     assert ran.read_text().split() == ["one", "two", "three", "three"]
 
 
+def test_another_version_of_the_handler_runs_nothing_again(run, workspace):
+    ran, name = workspace.path / "ran", "Microsoft.CPlat.Core.RunCommandHandlerLinux"
+    run(f"echo one >> {ran}")
+    run(f"echo long >> {ran}; sleep 600", name="long", asyncExecution=True)
+    wait_for(lambda: "long" in ran.read_text(), 30, "the second script to run")
+    built = pathlib.Path(program("mooring")).parent.parent / f"extensions/{name}__{VERSION}.zip"
+    newer = workspace.path / f"{name}__1.4.0.zip"
+    with zipfile.ZipFile(built) as archive:
+        newer.write_bytes(zipped([(i, archive.read(i).replace(VERSION.encode(), b"1.4.0") if i.filename.endswith(
+            "xml") else archive.read(i)) for i in archive.infolist()]))
+    run.lab.controlplane.cli("extension", "publish", str(newer))
+    run.lab.put("rc", settings={"source": {"script": f"echo one >> {ran}"}}, **{**COMMANDS, "version": "1.4"})
+    wait_for(lambda: run.lab.shown("rc")["version"] == "1.4.0" and run.lab.shown("rc")["state"] == "enabled", 60,
+             "the update")
+    state, message = run.lab.settled("rc")
+    assert (state, view_of(message)["executionState"]) == ("Succeeded", "Succeeded")
+    wait_for(lambda: seen(run.lab, "long").get("executionState") == "Canceled", 60, "the other's end")
+    wait_for(lambda: run.lab.shown("long")["version"] == "1.4.0", 60, "the other to follow")
+    assert ran.read_text().split() == ["one", "long"]
+
+
 def test_an_asynchronous_script_is_a_success_while_it_runs(run, workspace):
     go = workspace.path / "go"
     state, view = run(f"echo begun; until [ -e {go} ]; do sleep 0.1; done; echo done", asyncExecution=True)
@@ -148,7 +172,8 @@ def test_a_newer_request_ends_the_older_one(run, workspace):
     wait_for(lambda: pid.exists() and pid.read_text().strip(), 60, "the script to run")
     state, view = run("echo newer")
     assert (state, view["output"]) == ("Succeeded", "newer\n")
-    assert not pathlib.Path(f"/proc/{pid.read_text().strip()}").exists()
+    child = pathlib.Path(f"/proc/{pid.read_text().strip()}")
+    wait_for(lambda: not child.exists(), 20, "the older script to go")
 
 
 def test_a_script_is_fetched_with_its_signature_which_is_shown_nowhere(run, workspace):
