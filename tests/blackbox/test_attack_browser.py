@@ -5,6 +5,7 @@ import http.server
 import json
 import os
 import shutil
+import signal
 import subprocess
 import threading
 import urllib.parse
@@ -109,11 +110,13 @@ def browse(profile, url, rules, until):
          f"--user-data-dir={profile}", f"--host-resolver-rules={rules}", "--remote-debugging-port=0",
          "--disable-features=LocalNetworkAccessChecks,PrivateNetworkAccessRespectPreflightResults,"
          "BlockInsecurePrivateNetworkRequests", url],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, "HOME": profile})
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, "HOME": profile},
+        start_new_session=True)
     try:
         wait_for(until, 60, "the page to report")
     finally:
-        browser.terminate()
+        # The command is a script whose browser has children of its own.
+        os.killpg(browser.pid, signal.SIGKILL)
         browser.wait(20)
 
 
