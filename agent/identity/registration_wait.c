@@ -10,7 +10,9 @@
 #define LONG_WAIT_MS  55000
 #define CUTS_BELIEVED 2
 
-static const struct moor_retry_policy again_policy = { 10000, 300000, 20 };
+/* Soon at first: after a restart the wait of before may reach the service behind the new one and end
+ * it, and until the next one nothing is heard of a change. */
+static const struct moor_retry_policy again_policy = { 1000, 300000, 20 };
 
 static void start(struct moor_registration *r);
 
