@@ -10,8 +10,8 @@
 #define LONG_WAIT_MS  55000
 #define CUTS_BELIEVED 2
 
-/* Soon at first: after a restart the wait of before may reach the service behind the new one and end
- * it, and until the next one nothing is heard of a change. */
+/* Soon at first: after a restart the wait of before may reach the service behind the new one and
+ * end it, and until the next one nothing is heard of a change. */
 static const struct moor_retry_policy again_policy = { 1000, 300000, 20 };
 
 static void start(struct moor_registration *r);
