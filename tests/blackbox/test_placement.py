@@ -61,7 +61,8 @@ def test_a_location_that_moves_takes_its_machines_along(machine, own_controlplan
         assert other.count("GET /gas/machines/.*/desiredState") >= 1
         assert machine.show()["status"] == "Connected"
         # And home again.
-        rule(plane, regions=[])
+        rule(plane, regions=[{"location": plane.info["location"], "url": plane.endpoint}])
+        assert beat(machine).status == 200  # there it is told the way
     assert beat(machine).status == 200
 
 
